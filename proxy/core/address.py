@@ -1,0 +1,81 @@
+"""Which cassette, lane and API path a request target names.
+
+Rule: a target is taken apart here and nowhere else. A cassette's name can only lead into the cassette folder:
+its parts are plain words, so that neither `..` nor an absolute path can be spelt.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from proxy.core.errors import BadAddressError
+
+CONTROL = "/_llmtape"
+
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_SLASHES = re.compile(r"/{2,}")
+_NAME = re.compile(r"\w[\w.\-]*(?:/\w[\w.\-]*)*")
+_LANE = re.compile(r"[^\x00-\x1f\x7f]*")
+_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request goes. `cassette` is empty for the default one; `path` is folded and percent-encoded."""
+
+    cassette: str
+    lane: str
+    path: str
+    query: str
+
+    @property
+    def is_control(self) -> bool:
+        """Tell whether the proxy itself is asked, and not the API."""
+        return not self.cassette and (self.path == CONTROL or self.path.startswith(CONTROL + "/"))
+
+
+def parse(target: str) -> Address:
+    """Take a request target apart, in origin form or absolute form (a client that takes us for its proxy).
+
+    Raises BadAddressError for a mount whose name or lane is not one.
+    """
+    if not target.startswith("/"):
+        parts = urlsplit(target)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path, _, query = _ascii(target).partition("?")
+    path = _SLASHES.sub("/", path)
+    mount, _, rest = path[1:].partition("/")
+    mount = unquote(mount)
+    if not mount.startswith("@"):
+        return Address("", "", fold(path), query)
+    name, _, lane = mount[1:].partition(":")
+    return Address(check_name(name), _check_lane(lane), fold("/" + rest), query)
+
+
+def _ascii(target: str) -> str:
+    """Percent-encode the bytes that a careless client sends as they are."""
+    raw = target.encode("utf-8", "surrogateescape")
+    return _NOT_ASCII.sub(lambda match: b"%%%02X" % match[0][0], raw).decode("ascii")
+
+
+def fold(path: str) -> str:
+    """Fold doubled and trailing slashes; the root stays one slash."""
+    return _SLASHES.sub("/", path).rstrip("/") or "/"
+
+
+def check_name(name: str) -> str:
+    """Return a cassette's name if it is one. Raises BadAddressError where not."""
+    if len(name) > _LONGEST or not _NAME.fullmatch(name):
+        raise BadAddressError(
+            f"{name!r} is not a cassette's name: letters, digits, '_', '-' and '.', in parts joined by '/' "
+            "(%2F in a URL), as in /@agent/v1 for agent.sqlite in the cassette folder"
+        )
+    return name
+
+
+def _check_lane(lane: str) -> str:
+    if len(lane) > _LONGEST or not _LANE.fullmatch(lane):
+        raise BadAddressError(f"{lane[:40]!r} is not a lane: up to {_LONGEST} characters, none of them a control")
+    return lane

@@ -1,0 +1,214 @@
+"""What an answer says, read from a recorded response.
+
+Rule: reads and judges, never writes; whatever does not parse is passed over, because real servers send it. A
+plain body and a stream of events become the same `Completion`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from proxy.core import sse
+from proxy.core.model import SSE_TYPE, Outcome, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+CHAT_PATH = "/chat/completions"
+
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model asks for; `arguments` is the text it wrote, JSON or not."""
+
+    id: str
+    kind: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One alternative of an answer. `logprobs` counts the tokens that came with one."""
+
+    index: int
+    role: str
+    content: str
+    refusal: str
+    tool_calls: tuple[ToolCall, ...]
+    finish_reason: str | None
+    audio: str
+    logprobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer put together. `error` is the API's error object where there is one, in a body or in a stream."""
+
+    id: str = ""
+    model: str = ""
+    choices: tuple[Choice, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    error: str = ""
+    done: bool = False
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The first choice's."""
+        return self.choices[0].finish_reason if self.choices else None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every choice that began has come to its finish reason."""
+        return bool(self.choices) and all(choice.finish_reason for choice in self.choices)
+
+
+@dataclass(slots=True)
+class _ToolCallParts:
+    id: str = ""
+    kind: str = "function"
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+    def add(self, delta: dict[str, Any]) -> None:
+        # An id repeated in every delta is real; the first one counts.
+        self.id = self.id or _text(delta.get("id"))
+        self.kind = _text(delta.get("type")) or self.kind
+        called = _mapping(delta.get("function")) or _mapping(delta.get("custom"))
+        self.name = self.name or _text(called.get("name"))
+        self.arguments.append(_text(called.get("arguments")) or _text(called.get("input")))
+
+    def build(self) -> ToolCall:
+        return ToolCall(self.id, self.kind, self.name, "".join(self.arguments))
+
+
+@dataclass(slots=True)
+class _ChoiceParts:
+    role: str = ""
+    content: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    transcript: list[str] = field(default_factory=list)
+    tool_calls: dict[int, _ToolCallParts] = field(default_factory=dict)
+    finish_reason: str | None = None
+    logprobs: int = 0
+
+    def add(self, choice: dict[str, Any]) -> None:
+        message = _mapping(choice.get("message")) or _mapping(choice.get("delta"))
+        self.role = self.role or _text(message.get("role"))
+        self.content.append(_text(message.get("content")) or _text(choice.get("text")))
+        self.refusal.append(_text(message.get("refusal")))
+        self.transcript.append(_text(_mapping(message.get("audio")).get("transcript")))
+        self.finish_reason = _text(choice.get("finish_reason")) or self.finish_reason
+        self.logprobs += len(_sequence(_mapping(choice.get("logprobs")).get("content")))
+        for place, delta in enumerate(_mappings(message.get("tool_calls"))):
+            self._tool_call(_index(delta, place)).add(delta)
+        if called := _mapping(message.get("function_call")):
+            self._tool_call(0).add({"function": called})
+
+    def _tool_call(self, index: int) -> _ToolCallParts:
+        return self.tool_calls.setdefault(index, _ToolCallParts())
+
+    def build(self, index: int) -> Choice:
+        return Choice(
+            index=index,
+            role=self.role,
+            content="".join(self.content),
+            refusal="".join(self.refusal),
+            tool_calls=tuple(call.build() for _, call in sorted(self.tool_calls.items())),
+            finish_reason=self.finish_reason,
+            audio="".join(self.transcript),
+            logprobs=self.logprobs,
+        )
+
+
+def assemble(response: Response) -> Completion:
+    """Put an answer together from a plain body or from a stream's events."""
+    if response.content_type == SSE_TYPE:
+        events = sse.split(response.body)
+        return _assemble(_documents(events), done=any(map(sse.is_done, events)))
+    return _assemble(_mappings([_loads(response.body)]), done=True)
+
+
+def judge(response: Response, path: str) -> Outcome:
+    """Judge how a response that ended cleanly stands by the protocol.
+
+    A stream of chat completions is complete at `[DONE]`, or where every choice has its finish reason (some
+    servers send no `[DONE]`); a plain one where its body parses. What other paths answer is taken as it came.
+    """
+    if not path.endswith(CHAT_PATH) or response.status != _OK:
+        return Outcome.COMPLETE
+    if response.content_type == SSE_TYPE:
+        answer = assemble(response)
+        return Outcome.COMPLETE if answer.done or answer.is_finished else Outcome.UNFINISHED
+    if response.content_type == "application/json" and _loads(response.body) is None:
+        return Outcome.UNFINISHED
+    return Outcome.COMPLETE
+
+
+def _assemble(documents: Iterable[dict[str, Any]], *, done: bool) -> Completion:
+    identity: dict[str, str] = {}
+    usage: dict[str, Any] = {}
+    error = ""
+    parts: dict[int, _ChoiceParts] = {}
+    for document in documents:
+        for name in ("id", "model"):
+            identity[name] = identity.get(name) or _text(document.get(name))
+        usage = _mapping(document.get("usage")) or usage
+        error = error or _error(document.get("error"))
+        for place, choice in enumerate(_mappings(document.get("choices"))):
+            parts.setdefault(_index(choice, place), _ChoiceParts()).add(choice)
+    return Completion(
+        id=identity.get("id", ""),
+        model=identity.get("model", ""),
+        choices=tuple(part.build(index) for index, part in sorted(parts.items())),
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        error=error,
+        done=done,
+    )
+
+
+def _documents(events: Iterable[bytes]) -> Iterable[dict[str, Any]]:
+    return _mappings([_loads(data) for event in events if (data := sse.data_of(event))])
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _error(value: Any) -> str:
+    return _text(value) or _text(_mapping(value).get("message"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _index(value: dict[str, Any], otherwise: int) -> int:
+    index = _count(value.get("index"))
+    return otherwise if index is None else index
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [item for item in _sequence(value) if isinstance(item, dict)]

@@ -1,0 +1,102 @@
+"""Which take plays next.
+
+Rule: a deck holds the play state, and nothing else does; recordings are never changed by being played. There is a
+position for each track as a client asks for it: how many of its takes were handed out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from proxy.core.model import Outcome
+from proxy.core.modes import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.core.model import Take, Track
+
+_FIRST_ERROR = 400
+
+
+class Repeats(StrEnum):
+    """What plays once all takes of a track have."""
+
+    LAST = "last"
+    CYCLE = "cycle"
+    ERROR = "error"
+
+
+class Incomplete(StrEnum):
+    """What is done with a recording that did not end well."""
+
+    REFUSE = "refuse"
+    PLAY = "play"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a deck answers: how it stands, and the take to play or to speak of."""
+
+    found: Found
+    take: Take | None = None
+
+
+class Deck:
+    """The play state of one cassette."""
+
+    def __init__(self, repeats: Repeats = Repeats.LAST, incomplete: Incomplete = Incomplete.REFUSE) -> None:
+        self._repeats = repeats
+        self._incomplete = incomplete
+        self._positions: Counter[Track] = Counter()
+        self._played: set[int] = set()
+
+    @property
+    def played(self) -> frozenset[int]:
+        """The ids of the recordings that were played at least once since the start or the last rewind."""
+        return frozenset(self._played)
+
+    def draw(self, asked: Track, takes: Sequence[Take], *, retry: bool = False) -> Drawn:
+        """Choose among the takes of a track, given in order, and move on.
+
+        `retry` says that the client's own library sends the same call again. Where the call before it was
+        answered well, the answer got lost on its way, and is given once more instead of spending a take.
+        """
+        if not takes:
+            return Drawn(Found.NOT_RECORDED)
+        position = self._positions[asked]
+        if retry and position and (again := self._at(takes, position - 1)) and again.status < _FIRST_ERROR:
+            return self._hand_out(again)
+        take = self._at(takes, position)
+        if take is None:
+            return Drawn(Found.EXHAUSTED, takes[-1])
+        self._positions[asked] += 1
+        return self._hand_out(take)
+
+    def skip(self, asked: Track) -> None:
+        """Move on past a take that is recorded now: the client got that answer live."""
+        self._positions[asked] += 1
+
+    def rewind(self, lane: str | None = None) -> None:
+        """Start again at the first takes, of one lane's clients or of all."""
+        for track in list(self._positions):
+            if lane is None or track.lane == lane:
+                del self._positions[track]
+        if lane is None:
+            self._played.clear()
+
+    def _at(self, takes: Sequence[Take], position: int) -> Take | None:
+        if position < len(takes):
+            return takes[position]
+        if self._repeats is Repeats.CYCLE:
+            return takes[position % len(takes)]
+        return takes[-1] if self._repeats is Repeats.LAST else None
+
+    def _hand_out(self, take: Take) -> Drawn:
+        if take.outcome is not Outcome.COMPLETE and self._incomplete is Incomplete.REFUSE:
+            return Drawn(Found.INCOMPLETE, take)
+        self._played.add(take.id)
+        return Drawn(Found.PLAYABLE, take)

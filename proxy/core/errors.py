@@ -1,0 +1,100 @@
+"""One root for all that llmtape raises on purpose.
+
+Rule: an error's text says what happened, where, and what to do next; it is shown as it stands, never with a
+traceback. Foreign exceptions are translated into these in the room that owns the foreign library.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LlmtapeError(Exception):
+    """The root. `exit_status` is the process's where the error ends it (DESIGN, section 7)."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class ConfigError(LlmtapeError):
+    """A setting, flag, environment variable or argument that cannot be used."""
+
+    exit_status = 2
+
+
+class CassetteError(LlmtapeError):
+    """A cassette that cannot be opened, read or written."""
+
+
+class CassetteMissingError(CassetteError):
+    """There is no file of that name."""
+
+    exit_status = 2
+
+
+class KeyNotFoundError(CassetteError):
+    """No recording, or more than one, has a key that begins like this."""
+
+    exit_status = 2
+
+
+class ServerError(LlmtapeError):
+    """The proxy could not listen where it was told to."""
+
+
+class ClientGoneError(LlmtapeError):
+    """The client closed its connection before the answer's end."""
+
+
+class AnsweredError(LlmtapeError):
+    """An error that a client is answered with, in the API's own error shape.
+
+    `status` is the HTTP status; `kind` and `code` become the `type` and `code` of the API's error object.
+    """
+
+    status: ClassVar[int]
+    kind: ClassVar[str]
+    code: ClassVar[str]
+
+
+class ForbiddenError(AnsweredError):
+    """A request that may come from a web page, or lacks the token."""
+
+    status = 403
+    kind = "forbidden"
+    code = "forbidden"
+
+
+class BadAddressError(AnsweredError):
+    """A path that names no cassette, or one outside of the folder."""
+
+    status = 400
+    kind = "invalid_request_error"
+    code = "bad_address"
+
+
+class BodyTooLargeError(AnsweredError):
+    """A request body over `server.body_limit`."""
+
+    status = 413
+    kind = "invalid_request_error"
+    code = "body_too_large"
+
+
+class UpstreamUnreachableError(AnsweredError):
+    """No answer came: no connection, or one that ended before a status line."""
+
+    status = 502
+    kind = "upstream_error"
+    code = "upstream_unreachable"
+
+
+class UpstreamTimeoutError(AnsweredError):
+    """Connecting took too long, or the upstream fell silent."""
+
+    status = 504
+    kind = "upstream_error"
+    code = "upstream_timeout"
+
+
+class UpstreamBrokeOffError(LlmtapeError):
+    """The upstream ended the connection in the middle of a response's body."""

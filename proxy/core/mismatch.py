@@ -1,0 +1,137 @@
+"""How two requests differ, and which recorded one is nearest.
+
+Rule: compares canonical requests only, so that what does not count for the key is never named as a difference.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from proxy.core.canonical import Json
+
+MISSING: Final = object()
+"""Stands for a field that one of the two requests does not have."""
+
+_WORDS = re.compile(r"\w+")
+_CONTEXT = 32
+_LONGEST = 96
+
+Score = tuple[float, ...]
+"""Compares as tuples do; the greater is the nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that differs, by its path such as `messages[2].content`; values as JSON, or MISSING."""
+
+    path: str
+    recorded: Json
+    asked: Json
+
+    def excerpt(self) -> tuple[str, str]:
+        """Show both sides in short, cut to where they part."""
+        if isinstance(self.recorded, str) and isinstance(self.asked, str):
+            return _excerpts(self.recorded, self.asked)
+        return _shown(self.recorded), _shown(self.asked)
+
+
+def differences(recorded: Json, asked: Json) -> list[Difference]:
+    """Name each field that differs, outermost first, in the order of the request asked."""
+    return list(_compare("", recorded, asked))
+
+
+def nearness(recorded: dict[str, Json], asked: dict[str, Json]) -> Score:
+    """Say how near two canonical requests are: by endpoint, then conversation, then settings, then words."""
+    same_endpoint = (recorded["method"], recorded["path"]) == (asked["method"], asked["path"])
+    one, other = _mapping(recorded.get("body")), _mapping(asked.get("body"))
+    mine, theirs = _list(one.get("messages")), _list(other.get("messages"))
+    common = _common(mine, theirs)
+    settings = sum(1 for name in one if name != "messages" and name in other and one[name] == other[name])
+    return (
+        float(same_endpoint),
+        float(mine == theirs and bool(mine)),
+        _share(common, max(len(mine), len(theirs))),
+        _alike(mine[common:], theirs[common:]),
+        float(settings - len(one.keys() ^ other.keys())),
+    )
+
+
+def _compare(path: str, recorded: Json, asked: Json) -> Iterator[Difference]:
+    if isinstance(recorded, dict) and isinstance(asked, dict):
+        for name in [*asked, *(name for name in recorded if name not in asked)]:
+            step = f"{path}.{name}" if path else name
+            yield from _compare(step, recorded.get(name, MISSING), asked.get(name, MISSING))
+    elif isinstance(recorded, list) and isinstance(asked, list):
+        for place in range(max(len(recorded), len(asked))):
+            yield from _compare(f"{path}[{place}]", _at(recorded, place), _at(asked, place))
+    elif type(recorded) is not type(asked) or recorded != asked:
+        yield Difference(path, recorded, asked)
+
+
+def _at(items: list[Json], place: int) -> Json:
+    return items[place] if place < len(items) else MISSING
+
+
+def _excerpts(recorded: str, asked: str) -> tuple[str, str]:
+    start = 0
+    for start, (one, other) in enumerate(zip(recorded, asked, strict=False)):  # noqa: B007  used after the loop
+        if one != other:
+            break
+    else:
+        start = min(len(recorded), len(asked))
+    return _window(recorded, start), _window(asked, start)
+
+
+def _window(text: str, start: int) -> str:
+    begin = max(0, start - _CONTEXT)
+    end = begin + _LONGEST
+    shown = _shown(text[begin:end])
+    return f"{'…' if begin else ''}{shown}{'…' if end < len(text) else ''}"
+
+
+def _shown(value: Json) -> str:
+    if value is MISSING:
+        return "(absent)"
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # what orjson cannot write: a lone surrogate, a huge integer
+        text = ascii(value)
+    return text if len(text) <= _LONGEST + 2 else f"{text[:_LONGEST]}…"
+
+
+def _mapping(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _common(mine: list[Json], theirs: list[Json]) -> int:
+    """Count the messages that both conversations begin with."""
+    count = 0
+    for one, other in zip(mine, theirs, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _alike(mine: list[Json], theirs: list[Json]) -> float:
+    one, other = _words(mine), _words(theirs)
+    return _share(len(one & other), len(one | other))
+
+
+def _words(messages: list[Json]) -> set[str]:
+    return set(_WORDS.findall(" ".join(str(_mapping(message).get("content", "")) for message in messages)))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0

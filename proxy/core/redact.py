@@ -1,0 +1,144 @@
+"""What must not be stored, and what stands in its place.
+
+Rule: a secret is replaced by a placeholder of the same length, so that no other byte, no length and no framing
+changes; redacting twice changes nothing more. Requests are redacted before they are keyed, in every mode alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from proxy.core.model import Chunk, Headers, Request
+
+CREDENTIAL_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"}
+)
+CREDENTIAL_PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "access_token", "token", "sig", "signature"})
+
+SHORTEST = 8
+"""Credentials of fewer bytes are dummies such as `x` or `test`, and too common in prose to replace."""
+
+_SCHEMES = ("bearer ", "basic ", "token ", "apikey ")
+
+_SHAPES: tuple[tuple[bytes, bytes], ...] = (
+    # what a secret begins with (looked for first, because it is fast), and its whole shape
+    (b"sk-", rb"sk-(?:proj|svcacct|admin|ant|or|None)-[A-Za-z0-9_\-]{16,}|sk-[A-Za-z0-9]{32,}"),
+    (b"sk_", rb"sk_(?:live|test)_[A-Za-z0-9]{16,}"),
+    (b"gsk_", rb"gsk_[A-Za-z0-9]{32,}"),
+    (b"xai-", rb"xai-[A-Za-z0-9]{32,}"),
+    (b"hf_", rb"hf_[A-Za-z0-9]{30,}"),
+    (b"AIza", rb"AIza[A-Za-z0-9_\-]{35}"),
+    (b"AKIA", rb"AKIA[A-Z0-9]{16}"),
+    (b"gh", rb"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}"),
+    (b"glpat-", rb"glpat-[A-Za-z0-9_\-]{20,}"),
+    (b"xox", rb"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
+)
+_NOT_WITHIN_A_WORD = rb"(?<![A-Za-z0-9_\-])"
+_KNOWN = tuple((start, re.compile(_NOT_WITHIN_A_WORD + rb"(?:" + shape + rb")")) for start, shape in _SHAPES)
+
+_MARK = b"[redacted]"
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """The one function, with what the config adds to it.
+
+    `patterns` are the user's own, matched in stored requests, and with `responses` in stored responses too.
+    """
+
+    patterns: Sequence[re.Pattern[bytes]] = ()
+    responses: bool = False
+    _known: tuple[tuple[bytes, re.Pattern[bytes]], ...] = field(default=_KNOWN, init=False, repr=False)
+
+    def request(self, request: Request, secrets: Iterable[bytes]) -> Request:
+        """Return the request as it may be keyed and stored; `secrets` are the caller's credentials."""
+        body = self._shapes(_values(request.body, secrets))
+        path = self._shapes(_values(request.path.encode(), secrets)).decode()
+        return replace(request, body=body, path=path, query=self._query(request.query, secrets))
+
+    def headers(self, headers: Headers, secrets: Iterable[bytes]) -> Headers:
+        """Return header fields as they may be stored."""
+        return tuple((name, _text(value, secrets)) for name, value in headers)
+
+    def chunks(self, chunks: tuple[Chunk, ...], secrets: Iterable[bytes]) -> tuple[Chunk, ...]:
+        """Return a response's chunks as they may be stored: a secret may run over several of them."""
+        body = b"".join(chunk.data for chunk in chunks)
+        clean = _values(body, secrets)
+        if self.responses:
+            clean = self._shapes(clean)
+        if clean == body:
+            return chunks
+        return _cut_alike(clean, chunks)
+
+    def finds(self, body: bytes) -> bool:
+        """Tell whether anything in the body has the shape of a secret."""
+        return self._shapes(body) != body
+
+    def _shapes(self, data: bytes) -> bytes:
+        for start, pattern in self._known:
+            if start in data:
+                data = pattern.sub(_placeholder, data)
+        for pattern in self.patterns:
+            data = pattern.sub(_placeholder, data)
+        return data
+
+    def _query(self, query: str, secrets: Iterable[bytes]) -> str:
+        fields = [field for field in query.split("&") if _name(field) not in CREDENTIAL_PARAMETERS]
+        return self._shapes(_values("&".join(fields).encode(), secrets)).decode()
+
+
+def credentials(headers: Headers, query: str = "") -> frozenset[bytes]:
+    """Return the secret values that a call bears: its keys, tokens and cookies."""
+    found: set[str] = set()
+    for name, value in headers:
+        if name.lower() in CREDENTIAL_HEADERS:
+            found.add(_without_scheme(value))
+        elif name.lower() == "cookie":
+            found |= {pair.partition("=")[2].strip() for pair in value.split(";")}
+    found |= {value for name, value in parse_qsl(query) if name.lower() in CREDENTIAL_PARAMETERS}
+    encoded = {value.encode("utf-8", "surrogateescape") for value in found}
+    return frozenset(value for value in encoded if len(value) >= SHORTEST)
+
+
+def _without_scheme(value: str) -> str:
+    scheme = next((scheme for scheme in _SCHEMES if value.lower().startswith(scheme)), "")
+    return value[len(scheme) :].strip()
+
+
+def _name(parameter: str) -> str:
+    return unquote_plus(parameter.partition("=")[0]).lower()
+
+
+def _values(data: bytes, secrets: Iterable[bytes]) -> bytes:
+    for secret in sorted(secrets, key=len, reverse=True):
+        if secret in data:
+            data = data.replace(secret, _mark(len(secret)))
+    return data
+
+
+def _text(value: str, secrets: Iterable[bytes]) -> str:
+    return _values(value.encode("utf-8", "surrogateescape"), secrets).decode("utf-8", "surrogateescape")
+
+
+def _placeholder(match: re.Match[bytes]) -> bytes:
+    return _mark(len(match[0]))
+
+
+def _mark(length: int) -> bytes:
+    return _MARK.ljust(length, b"*")[:length]
+
+
+def _cut_alike(body: bytes, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+    cut: list[Chunk] = []
+    start = 0
+    for chunk in chunks:
+        end = start + len(chunk.data)
+        cut.append(replace(chunk, data=body[start:end]))
+        start = end
+    return tuple(cut)

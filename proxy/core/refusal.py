@@ -1,0 +1,36 @@
+"""Errors of ours, in the API's shape.
+
+Rule: what is refused for good never bears a status that clients retry, and says so to those that ask. Only an
+upstream that is out of reach may be tried again.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from proxy.core.errors import AnsweredError, LlmtapeError
+
+if TYPE_CHECKING:
+    from proxy.core.model import Headers
+
+STATUS: Final = 424
+"""Of a miss. No client retries 424, and none has a meaning of its own for it (FINDINGS)."""
+
+JSON_TYPE: Final[Headers] = (("content-type", "application/json"),)
+FINAL: Final[Headers] = (*JSON_TYPE, ("x-should-retry", "false"))
+
+
+def body(message: str, kind: str, code: str, param: str | None = None) -> bytes:
+    """Write an error as the API does."""
+    return orjson.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}})
+
+
+def answer(error: LlmtapeError) -> tuple[int, Headers, bytes]:
+    """Return the status, header fields and body that an error of ours is answered with."""
+    if not isinstance(error, AnsweredError):
+        return STATUS, FINAL, body(str(error), "cassette_error", "cassette_error")
+    fields = FINAL if error.status < HTTPStatus.INTERNAL_SERVER_ERROR else JSON_TYPE
+    return error.status, fields, body(str(error), error.kind, error.code)
