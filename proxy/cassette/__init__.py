@@ -1,0 +1,1 @@
+"""The cassette: one SQLite file of interactions. The only room that knows SQL."""

@@ -1,0 +1,93 @@
+"""How values become columns, and how a file says what it is.
+
+Rule: both ways stand side by side, so that reading undoes writing. Knows no SQL library, so that a replay starts
+without one.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from proxy.core.model import Chunk
+from proxy.core.normalize import NORMALIZER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from proxy.core.model import Headers
+
+APPLICATION_ID: Final = 0x6C746170
+"""`ltap`, at a fixed place in the file's head: how `file` and we tell a cassette from another database."""
+
+VERSION: Final = 1
+"""The format's version, in `user_version`."""
+
+KEYED_BY: Final = {"normalizer": str(NORMALIZER), "rules": "{}"}
+"""What made the keys in a file, as its table `cassette` says it. Rules that users name will stand in `rules`."""
+
+Stored = str | bytes
+"""Bytes as a column holds them: text where that loses nothing, so that people can read them."""
+
+
+def stored(data: bytes) -> Stored:
+    """Return UTF-8 without NUL as text, all else as it is."""
+    try:
+        return data if b"\0" in data else data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def restored(value: Stored) -> bytes:
+    """Undo `stored`."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def headers_text(headers: Headers) -> str:
+    """Write header fields as JSON, [[name, value], ...]; bytes that are no UTF-8 as their Latin-1 characters."""
+    return orjson.dumps([[_readable(name), _readable(value)] for name, value in headers]).decode()
+
+
+def headers_of(value: str) -> Headers:
+    """Undo `headers_text`. Raises ValueError for anything else."""
+    fields = orjson.loads(value)
+    if not isinstance(fields, list) or not all(_is_field(item) for item in fields):
+        raise ValueError(f"not a list of header fields: {value[:80]}")
+    return tuple((name, content) for name, content in fields)
+
+
+def framing_text(chunks: Iterable[Chunk]) -> str:
+    """Write when each chunk arrived and how long it is."""
+    return orjson.dumps([[chunk.at_us, len(chunk.data)] for chunk in chunks]).decode()
+
+
+def chunks_of(framing: str, body: Stored) -> tuple[Chunk, ...]:
+    """Undo `framing_text`. Raises ValueError where the framing does not fit the body."""
+    data = restored(body)
+    pairs = orjson.loads(framing)
+    if not isinstance(pairs, list) or not all(_is_pair(pair) for pair in pairs):
+        raise ValueError(f"not a framing: {framing[:80]}")
+    marks = [0]
+    for _, length in pairs:
+        marks.append(marks[-1] + length)
+    if marks[-1] != len(data):
+        raise ValueError(f"a framing of {marks[-1]} bytes for a body of {len(data)}")
+    return tuple(Chunk(at, data[start:end]) for (at, _), (start, end) in zip(pairs, pairwise(marks), strict=True))
+
+
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("latin-1") if not _is_clean(text) else text
+
+
+def _is_clean(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_field(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2 and all(isinstance(part, str) for part in item)  # noqa: PLR2004
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2 and all(type(part) is int and part >= 0 for part in item)  # noqa: PLR2004

@@ -1,0 +1,46 @@
+"""How a request body is cut, so that what repeats is stored once.
+
+Rule: the parts joined are the body, whatever it is. An agent sends its whole conversation again each turn: cut at
+the elements of top-level lists (`messages`, `tools`), a turn shares all parts but its newest with the turn before.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+WHOLE = 1024
+"""Bodies of fewer bytes stay whole: most are, and cutting them would cost more rows than it saves bytes."""
+
+# A string is skipped in one step; one that never ends reaches to the body's end, so that no input costs more.
+_TOKEN = re.compile(rb'"(?>[^"\\]+|\\.)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
+_OPEN, _CLOSE = frozenset(b"[{"), frozenset(b"]}")
+_LIST, _COMMA = ord("["), ord(",")
+_IN_TOP_LIST = 2
+
+
+def cut(body: bytes) -> list[bytes]:
+    """Cut a body into parts; the comma before an element goes with it, so that a new last one changes none."""
+    if len(body) < WHOLE or not body.lstrip().startswith(b"{"):
+        return [body]
+    marks = [0, *_marks(body), len(body)]
+    return [body[start:end] for start, end in pairwise(marks) if start < end]
+
+
+def _marks(body: bytes) -> list[int]:
+    marks: list[int] = []
+    depth = 0
+    in_list = False
+    for match in _TOKEN.finditer(body):
+        token = body[match.start()]
+        if token in _OPEN:
+            depth += 1
+            if depth == _IN_TOP_LIST and (in_list := token == _LIST):
+                marks.append(match.end())
+        elif token in _CLOSE:
+            if depth == _IN_TOP_LIST and in_list:
+                marks.append(match.start())
+            depth -= 1
+        elif token == _COMMA and depth == _IN_TOP_LIST and in_list:
+            marks.append(match.start())
+    return marks

@@ -1,0 +1,213 @@
+"""Reading a cassette.
+
+Rule: opens read-only, works from a read-only folder, changes nothing. Uses `sqlite3` itself: replay must not pay
+for SQLAlchemy's import (0.3 s) at each start of a test suite, and its statements are few.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+from proxy.cassette import format as layout
+from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
+from proxy.core.model import Interaction, Outcome, Request, Response, Take, Track, Variant
+from proxy.core.normalize import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_TAKE = "id, key, variant, lane, take, status, outcome"
+
+_TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? order by run_id, recorded_at, lane, take"  # noqa: S608
+
+_RESPONSE = "status, response_headers, outcome, first_byte_us, duration_us, response_framing, response_body"
+
+_REQUEST_PARTS = """
+with recursive path(parent_id, part_id, depth) as (
+  select parent_id, part_id, 0 from bodies where id = ?
+  union all
+  select b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id)
+select data from path join parts on parts.id = path.part_id order by depth desc"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An interaction in a list: what its row says without its bodies."""
+
+    take: Take
+    run_id: int
+    recorded_at: str
+    method: str
+    path: str
+    model: str
+    first_byte_us: int
+    duration_us: int
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+_ENTRY = (
+    "run_id, recorded_at, method, path, model, first_byte_us, duration_us,"
+    " finish_reason, prompt_tokens, completion_tokens"
+)
+
+
+class Reader:
+    """One cassette, open for reading. Belongs to the thread that opened it."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise CassetteMissingError(f"there is no cassette {path}: record one with `llmtape record -c {path}`")
+        self.path = path
+        with self._translated():
+            uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+            try:
+                check(self._connection, path)
+                self._rekeyed = self._recompute_keys()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __len__(self) -> int:
+        count: int = self._one("select count(*) from interactions")[0]
+        return count
+
+    def takes(self, asked: Track) -> list[Take]:
+        """Return the takes that play for a track: its own lane's, else those of all lanes, in order."""
+        same = [take for take in self.takes_of_key(asked.key) if take.track.variant is asked.variant]
+        own = [take for take in same if take.track.lane == asked.lane]
+        return own or same
+
+    def takes_of_key(self, key: str) -> list[Take]:
+        """Return all takes of a key, of any variant and lane, in the order in which they were asked for."""
+        if self._rekeyed is not None:
+            return self._rekeyed.get(key, [])
+        return [_take(row) for row in self._all(_TAKES_OF_KEY, key)]
+
+    def response(self, take: Take) -> tuple[Response, int | None]:
+        """Return a take's response, and how many tokens it says it has."""
+        row = self._one(f"select {_RESPONSE}, completion_tokens from interactions where id = ?", take.id)  # noqa: S608
+        with self._translated():
+            return _response(row), row[-1]
+
+    def interaction(self, take: Take) -> Interaction:
+        """Return a take whole."""
+        statement = (
+            "select recorded_at, method, path, query, request_headers, request_body from interactions where id = ?"
+        )
+        recorded_at, method, path, query, headers, body = self._one(statement, take.id)
+        with self._translated():
+            request = Request(method, path, query, layout.headers_of(headers), self._request_body(body))
+        return Interaction(take.track, take.number, recorded_at, request, self.response(take)[0])
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all interactions in the order in which they were asked for, without their bodies."""
+        statement = f"select {_TAKE}, {_ENTRY} from interactions order by run_id, recorded_at, lane, take"  # noqa: S608
+        with self._translated():
+            for row in self._connection.execute(statement):
+                yield Entry(_take(row[:7]), *row[7:])
+
+    def requests(self) -> Iterator[tuple[Take, str, Request]]:
+        """Yield all stored requests, without their headers, each with its take and when it was recorded."""
+        statement = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions"  # noqa: S608
+        with self._translated():
+            for row in self._connection.execute(statement):
+                recorded_at, method, path, query, body = row[7:]
+                yield _take(row[:7]), recorded_at, Request(method, path, query, (), self._request_body(body))
+
+    def find(self, prefix: str) -> list[Take]:
+        """Return the takes that `KEY` or `KEY:TAKE` names, KEY being any unique beginning of a key.
+
+        Raises KeyNotFoundError where there is none, or where keys that differ begin so.
+        """
+        key, _, number = prefix.partition(":")
+        statement = f"select {_TAKE} from interactions where substr(key, 1, ?) = ? order by variant, lane, take"  # noqa: S608
+        takes = [_take(row) for row in self._all(statement, len(key), key.lower())]
+        if len({take.track.key for take in takes}) > 1:
+            raise KeyNotFoundError(f"{key!r} is the beginning of several keys in {self.path}: give more digits")
+        named = [take for take in takes if not number or str(take.number) == number]
+        if not key or not named:
+            raise KeyNotFoundError(f"no recording {prefix!r} in {self.path}: `llmtape ls {self.path}` lists them")
+        return named
+
+    def _request_body(self, body: int | None) -> bytes:
+        if body is None:
+            return b""
+        return b"".join(layout.restored(row[0]) for row in self._connection.execute(_REQUEST_PARTS, (body,)))
+
+    def _recompute_keys(self) -> dict[str, list[Take]] | None:
+        """Make the keys anew where other rules made those in the file: keys are never trusted then."""
+        if dict(self._connection.execute("select name, value from cassette")).items() >= layout.KEYED_BY.items():
+            return None
+        keys: dict[str, list[Take]] = {}
+        for take, _, request in self.requests():
+            canonical = normalize(request)
+            track = Track(canonical.key, take.track.variant, take.track.lane)
+            keys.setdefault(canonical.key, []).append(Take(take.id, track, take.number, take.status, take.outcome))
+        return keys
+
+    def _one(self, statement: str, *values: Any) -> tuple[Any, ...]:
+        with self._translated():
+            row: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()
+        if row is None:
+            raise CassetteError(f"a recording vanished from {self.path}: another process changed the file")
+        return row
+
+    def _all(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._translated():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise CassetteError(
+                f"cannot read the cassette {self.path}: {error}. If the file is damaged, take it from version control"
+            ) from error
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise CassetteError where an open database is no cassette of a format that this version can read."""
+    (application_id,) = connection.execute("pragma application_id").fetchone()
+    (version,) = connection.execute("pragma user_version").fetchone()
+    if application_id != layout.APPLICATION_ID:
+        raise CassetteError(f"{path} is not a cassette: another program made this file. Name another file with -c")
+    if version > layout.VERSION:
+        raise CassetteError(
+            f"{path} has cassette format {version}, and this llmtape reads up to {layout.VERSION}: update llmtape"
+        )
+
+
+def _take(row: tuple[Any, ...]) -> Take:
+    id_, key, variant, lane, number, status, outcome = row
+    return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
+
+
+def _response(row: tuple[Any, ...]) -> Response:
+    status, headers, outcome, first_byte_us, duration_us, framing, body, *_ = row
+    return Response(
+        status=status,
+        headers=layout.headers_of(headers),
+        chunks=layout.chunks_of(framing, body),
+        outcome=Outcome(outcome),
+        first_byte_us=first_byte_us,
+        duration_us=duration_us,
+    )

@@ -1,0 +1,138 @@
+"""What stands in the file.
+
+Rule: the format is defined here, once; the writer's statements are built from these tables, and the reader's few
+are tested against them. Made to be read with plain `sqlite3`: lower-case words, JSON as text, and views for what
+the tables keep in a compact form.
+
+    parts, bodies   request bodies. A body is a path: its last part, after the body before it. Conversations that
+                    grow share their beginnings, and equal parts are stored once: N turns take O(N) space.
+    interactions    one request with its whole response. The response's body is kept whole, its framing beside it
+                    as JSON, [[microseconds, bytes], ...], one pair a chunk.
+    requests        view: each interaction's request body, put together
+    chunks          view: a row a chunk of a response
+    transcript      view: one line an interaction, for people
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.types import NullType
+
+METADATA: Final = MetaData()
+
+CASSETTE: Final = Table(
+    "cassette",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+RUNS: Final = Table(
+    "runs",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("started_at", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("upstream", Text, nullable=False),
+    Column("llmtape_version", Text, nullable=False),
+)
+
+PARTS: Final = Table(
+    "parts",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("data", NullType, nullable=False),  # text where the bytes are UTF-8, else a blob
+)
+
+BODIES: Final = Table(
+    "bodies",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("parent_id", Integer, nullable=False),  # 0 where the body is one part
+    Column("part_id", Integer, ForeignKey("parts.id"), nullable=False),
+    UniqueConstraint("parent_id", "part_id"),
+)
+
+INTERACTIONS: Final = Table(
+    "interactions",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("variant", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("take", Integer, nullable=False),
+    Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("recorded_at", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("request_headers", Text, nullable=False),
+    Column("request_body", Integer, ForeignKey("bodies.id")),  # null where there was none
+    Column("status", Integer, nullable=False),
+    Column("response_headers", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("first_byte_us", Integer, nullable=False),
+    Column("duration_us", Integer, nullable=False),
+    Column("finish_reason", Text),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("response_framing", Text, nullable=False),
+    Column("response_body", NullType, nullable=False),  # text where the bytes are UTF-8, else a blob
+    UniqueConstraint("key", "variant", "lane", "take"),
+)
+
+_VIEWS: Final = (
+    """
+create view requests as
+select i.id as interaction_id,
+  (with recursive path(parent_id, part_id, depth) as (
+     select parent_id, part_id, 0 from bodies where id = i.request_body
+     union all
+     select b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id)
+   select group_concat(data, '') from
+     (select data from path join parts on parts.id = path.part_id order by depth desc)) as body
+from interactions i""",
+    """
+create view chunks as
+select interaction_id, seq, at_us, cast(substr(body, 1 + ends - bytes, bytes) as text) as data
+from (
+  select i.id as interaction_id, f.key as seq, json_extract(f.value, '$[0]') as at_us,
+    json_extract(f.value, '$[1]') as bytes,
+    sum(json_extract(f.value, '$[1]')) over (partition by i.id order by f.key) as ends,
+    cast(i.response_body as blob) as body
+  from interactions i, json_each(i.response_framing) f)""",
+    """
+create view transcript as
+select i.id, i.recorded_at, i.model, i.lane,
+  (select json_extract(m.value, '$.content')
+   from json_each(case when json_valid(r.body) then r.body else '{}' end, '$.messages') m
+   where json_extract(m.value, '$.role') = 'user' order by m.key desc limit 1) as prompt,
+  case when json_valid(i.response_body) then json_extract(i.response_body, '$.choices[0].message.content')
+  else (select group_concat(json_extract(event, '$.choices[0].delta.content'), '') from
+    (select substr(data, 7) as event from chunks c
+     where c.interaction_id = i.id and c.data like 'data: {%' order by seq)
+    where json_valid(event)) end as answer,
+  i.finish_reason, i.prompt_tokens, i.completion_tokens, i.outcome
+from interactions i join requests r on r.interaction_id = i.id""",
+)
+
+
+def statements() -> list[str]:
+    """Return the statements that make an empty cassette of this format."""
+    tables = [str(CreateTable(table)).strip() for table in METADATA.sorted_tables]
+    return [*tables, *(str(text(view.strip())) for view in _VIEWS)]

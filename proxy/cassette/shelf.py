@@ -1,0 +1,154 @@
+"""Which cassettes are open, and all that one exchange wants of one.
+
+Rule: a `Tape` is one open cassette: what is in it (reader), what plays next (deck), and in the modes that record
+what is added (writer). A shelf opens each on its first use, and closes all. SQLAlchemy is imported only where
+something is recorded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from proxy.cassette.reader import Reader
+from proxy.core.deck import Deck, Drawn
+from proxy.core.errors import BadAddressError
+from proxy.core.mismatch import nearness
+from proxy.core.miss import Nearest
+from proxy.core.modes import Found, Mode, looks_up, records
+from proxy.core.normalize import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from proxy.cassette.writer import Run, Writer
+    from proxy.core.mismatch import Score
+    from proxy.core.model import Interaction, Response, Take, Track
+    from proxy.core.normalize import Canonical
+
+
+class Tape:
+    """One open cassette. All but `save` and `nearest` belong to the thread that opened it."""
+
+    def __init__(self, path: Path, deck: Deck, *, reader: Reader | None, writer: Writer | None) -> None:
+        self.path = path
+        self.deck = deck
+        self._reader = reader
+        self._writer = writer
+        self._numbers: Counter[Track] = Counter()
+
+    @property
+    def title(self) -> str:
+        """How reports name it."""
+        return str(self.path)
+
+    def look_up(self, asked: Track, *, retry: bool) -> Drawn:
+        """Find what plays for a track, and move the deck on."""
+        assert self._reader is not None  # noqa: S101  opened in the modes that look up
+        drawn = self.deck.draw(asked, self._reader.takes(asked), retry=retry)
+        if drawn.found is Found.NOT_RECORDED and (others := self._reader.takes_of_key(asked.key)):
+            return Drawn(Found.OTHER_VARIANT, others[0])
+        return drawn
+
+    def response(self, take: Take) -> tuple[Response, int | None]:
+        """Return a take's response, and how many tokens it says it has."""
+        assert self._reader is not None  # noqa: S101  as above
+        return self._reader.response(take)
+
+    def reserve(self, asked: Track, drawn: Drawn) -> int:
+        """Give the next take's number to a call that is recorded now, in the order in which calls arrive."""
+        if drawn.found is Found.INCOMPLETE and drawn.take and drawn.take.track.lane == asked.lane:
+            return drawn.take.number
+        if asked not in self._numbers and self._reader is not None:
+            own = [take.number for take in self._reader.takes(asked) if take.track.lane == asked.lane]
+            self._numbers[asked] = max(own, default=0)
+        self._numbers[asked] += 1
+        self.deck.skip(asked)
+        return self._numbers[asked]
+
+    def release(self, asked: Track, number: int) -> None:
+        """Take a number back whose call was not recorded, unless later calls count on from it."""
+        if self._numbers[asked] == number:
+            self._numbers[asked] -= 1
+
+    def save(self, interaction: Interaction) -> Future[None]:
+        """Store an interaction; the future is done once it is committed."""
+        assert self._writer is not None  # noqa: S101  opened in the modes that record
+        return self._writer.save(interaction)
+
+    def nearest(self, asked: Canonical) -> tuple[int, Nearest | None]:
+        """Count what is held, and find the recorded request most like this one. Reads all: call it on a thread."""
+        held = 0
+        best: tuple[Score, Nearest] | None = None
+        with Reader(self.path) as reader:
+            for take, recorded_at, request in reader.requests():
+                held += 1
+                canonical = normalize(request)
+                score = nearness(canonical.content, asked.content)
+                if score[0] and (best is None or score > best[0]):
+                    best = score, Nearest(take, recorded_at, canonical)
+        return held, best[1] if best else None
+
+    def unplayed(self) -> list[Take]:
+        """List the takes that were not played since the start or the last rewind."""
+        if self._reader is None:
+            return []
+        return [entry.take for entry in self._reader.entries() if entry.take.id not in self.deck.played]
+
+    def close(self) -> None:
+        """Let go of the file; the reader first, since a file at rest has one owner."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+class Shelf:
+    """The cassettes of one proxy: the default one, and those of the cassette folder by name."""
+
+    def __init__(self, default: Path, folder: Path, *, mode: Mode, run: Run | None, deck: Callable[[], Deck]) -> None:
+        self._default = default
+        self._folder = folder
+        self._mode = mode
+        self._run = run
+        self._deck = deck
+        self._tapes: dict[Path, Tape] = {}
+
+    def __iter__(self) -> Iterator[Tape]:
+        return iter(tuple(self._tapes.values()))
+
+    def path_of(self, name: str) -> Path:
+        """Tell which file a name means; the empty name means the default cassette."""
+        if not name:
+            return self._default
+        path = self._folder / f"{name}.sqlite"
+        # Names are checked where they are parsed; this holds also where a folder within is a link to elsewhere.
+        if not path.resolve().is_relative_to(self._folder.resolve()):
+            raise BadAddressError(f"the cassette {name!r} is outside of the folder {self._folder}")
+        return path
+
+    def tape(self, name: str) -> Tape:
+        """Return the cassette of that name, opened on its first use. Raises CassetteError."""
+        path = self.path_of(name)
+        if path not in self._tapes:
+            self._tapes[path] = self._open(path)
+        return self._tapes[path]
+
+    def close(self) -> None:
+        """Close all, each brought to rest."""
+        for tape in self:
+            tape.close()
+        self._tapes.clear()
+
+    def _open(self, path: Path) -> Tape:
+        writer = self._open_writer(path) if records(self._mode) else None
+        reader = Reader(path) if looks_up(self._mode) else None
+        return Tape(path, self._deck(), reader=reader, writer=writer)
+
+    def _open_writer(self, path: Path) -> Writer:
+        from proxy.cassette.writer import Writer  # noqa: PLC0415  it imports SQLAlchemy
+
+        assert self._run is not None  # noqa: S101  given in the modes that record
+        return Writer(path, self._run)
