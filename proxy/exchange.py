@@ -1,0 +1,209 @@
+"""One request's journey: key, decide, then play, capture, forward or refuse.
+
+Rule: what the modes do stands in `core.modes`; here is only how each action is done. The sender, the cassettes,
+the clock and the client are arguments: this room knows neither aiohttp nor SQL. Every call is entered in the
+ledger once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from proxy.capture import Capture, Keeping, Slot
+from proxy.core import keep, refusal
+from proxy.core.deck import Drawn
+from proxy.core.errors import AnsweredError, CassetteMissingError, UpstreamBrokeOffError
+from proxy.core.ledger import Call, Fate, Ledger
+from proxy.core.miss import Miss
+from proxy.core.model import KEY_DIGITS, Headers, Request, Track, header
+from proxy.core.modes import Action, Found, Mode, decide, looks_up
+from proxy.core.normalize import Canonical, normalize
+from proxy.core.pace import Instant, Pace
+from proxy.core.redact import credentials
+from proxy.playback import play
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from proxy.cassette.shelf import Shelf, Tape
+    from proxy.core.address import Address
+    from proxy.ports import Answer, Client, Clock, Sender, Sleep
+
+log = logging.getLogger("llmtape")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the config says on recording and replaying."""
+
+    mode: Mode
+    pace: Pace = field(default_factory=Instant)
+    keeping: Keeping = field(default_factory=Keeping)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request on its way. `request` goes upstream; `clean` is what may be stored and told of it."""
+
+    request: Request
+    clean: Request
+    secrets: frozenset[bytes]
+    canonical: Canonical
+    track: Track
+    cassette: str
+    arrived_us: int
+    client: Client
+
+
+class Exchange:
+    """Answers requests. `sender` is None where no upstream may exist."""
+
+    def __init__(
+        self, policy: Policy, shelf: Shelf, sender: Sender | None, ledger: Ledger, *, clock: Clock, sleep: Sleep
+    ) -> None:
+        self._policy = policy
+        self._shelf = shelf
+        self._sender = sender
+        self._ledger = ledger
+        self._clock = clock
+        self._sleep = sleep
+
+    async def answer(self, request: Request, address: Address, client: Client) -> None:
+        """Answer one API request. Raises LlmtapeError where nothing was answered yet."""
+        asked = self._ask(request, address, client)
+        tape, drawn = self._look_up(asked, address)
+        action = decide(self._policy.mode, drawn.found)
+        if action is Action.PLAY and tape:
+            await self._play(asked, tape, drawn)
+        elif action is Action.CAPTURE and tape:
+            await self._capture(asked, tape, drawn)
+        elif action is Action.FORWARD:
+            await self._forward(asked)
+        else:
+            await self._refuse(asked, tape, drawn)
+
+    def _ask(self, request: Request, address: Address, client: Client) -> _Asked:
+        secrets = credentials(request.headers, request.query)
+        clean = self._policy.keeping.redactor.request(request, secrets)
+        clean = replace(clean, headers=keep.of_request(clean.headers))
+        canonical = normalize(clean)
+        return _Asked(
+            request=request,
+            clean=clean,
+            secrets=secrets,
+            canonical=canonical,
+            track=Track(canonical.key, canonical.variant, address.lane),
+            cassette=str(self._shelf.path_of(address.cassette)),
+            arrived_us=self._clock(),
+            client=client,
+        )
+
+    def _look_up(self, asked: _Asked, address: Address) -> tuple[Tape | None, Drawn]:
+        if self._policy.mode is Mode.PASSTHROUGH:
+            return None, Drawn(Found.NOT_RECORDED)
+        try:
+            tape = self._shelf.tape(address.cassette)
+        except CassetteMissingError:
+            return None, Drawn(Found.NO_CASSETTE)
+        if not looks_up(self._policy.mode):
+            return tape, Drawn(Found.NOT_RECORDED)
+        return tape, tape.look_up(asked.track, retry=_is_retry(asked.request.headers))
+
+    async def _play(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
+        assert drawn.take is not None  # noqa: S101  a playable draw has one
+        response, tokens = tape.response(drawn.take)
+        self._enter(asked, Fate.PLAYED, response.status, drawn.take.name)
+
+        async def sleep_until(due_us: int) -> None:
+            delay = asked.arrived_us + due_us - self._clock()
+            if delay > 0:
+                await self._sleep(delay / 1_000_000)
+
+        schedule = self._policy.pace.schedule(response, tokens)
+        await play(asked.client, response, schedule, _mark(Fate.PLAYED, drawn.take.name), sleep_until)
+
+    async def _capture(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
+        number = tape.reserve(asked.track, drawn)
+        slot = Slot(asked.track, number, _timestamp(), self._clock(), asked.clean, asked.secrets)
+        async with self._send(asked, on_failure=lambda: tape.release(asked.track, number)) as answer:
+            if not keep.is_recorded(answer.status, self._policy.keeping.errors):
+                tape.release(asked.track, number)
+                await self._pass(asked, answer, Fate.NOT_RECORDED, f"status {answer.status} is not recorded")
+                return
+            self._enter(asked, Fate.RECORDED, answer.status, slot.name)
+            capture = Capture(
+                slot, answer, asked.client, save=tape.save, keeping=self._policy.keeping, clock=self._clock
+            )
+            if not await capture.run(_mark(Fate.RECORDED, slot.name)):
+                self._ledger.lose(asked.cassette, asked.track.lane)
+
+    async def _forward(self, asked: _Asked) -> None:
+        async with self._send(asked) as answer:
+            await self._pass(asked, answer, Fate.FORWARDED)
+
+    @asynccontextmanager
+    async def _send(self, asked: _Asked, on_failure: Callable[[], None] = lambda: None) -> AsyncIterator[Answer]:
+        """Call the upstream; where no answer begins, the ledger has it as a fault."""
+        assert self._sender is not None  # noqa: S101  given in the modes that call the upstream
+        try:
+            async with self._sender.send(asked.request) as answer:
+                yield answer
+        except AnsweredError as error:
+            on_failure()
+            self._enter(asked, Fate.NOT_RECORDED, error.status, note=str(error), fault=True)
+            log.warning("%s", error)
+            raise
+
+    async def _pass(self, asked: _Asked, answer: Answer, fate: Fate, note: str = "") -> None:
+        """Hand on an answer that is not recorded; where the client leaves, so do we."""
+        self._enter(asked, fate, answer.status, note=note)
+        client = asked.client
+        marks = _mark(fate, asked.track.key[:KEY_DIGITS], note)
+        client.start(answer.status, answer.headers + marks, reason=answer.reason, length=answer.length)
+        await client.write(())
+        try:
+            async for data in answer.body:
+                await client.write([data])
+        except UpstreamBrokeOffError as error:
+            log.warning("%s", error)
+            await client.abort()
+        else:
+            await client.write((), last=True)
+
+    async def _refuse(self, asked: _Asked, tape: Tape | None, drawn: Drawn) -> None:
+        miss = Miss(drawn.found, asked.cassette, asked.track, asked.canonical, take=drawn.take)
+        if tape is not None:
+            held, nearest = await asyncio.to_thread(tape.nearest, asked.canonical)
+            miss = replace(miss, held=held, nearest=nearest if drawn.found is Found.NOT_RECORDED else None)
+        report = miss.report()
+        self._enter(asked, Fate.MISSED, refusal.STATUS, note=report)
+        log.warning("%s", report)
+        body = refusal.body(report, "cassette_miss", drawn.found, miss.param)
+        marks = _mark(Fate.MISSED, asked.track.key[:KEY_DIGITS])
+        asked.client.start(refusal.STATUS, refusal.FINAL + marks, length=len(body))
+        await asked.client.write([body], last=True)
+
+    def _enter(
+        self, asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "", fault: bool = False
+    ) -> None:
+        request = asked.clean
+        call = Call(fate, asked.cassette, asked.track.lane, take, request.method, request.path, status, note)
+        self._ledger.enter(call, fault=fault)
+        log.info("%s %s %s %s %d", fate, take or asked.track.key[:KEY_DIGITS], request.method, request.path, status)
+
+
+def _mark(fate: Fate, what: str, note: str = "") -> Headers:
+    return (("x-llmtape", f"{fate} {what}" + (f"; {note}" if note else "")),)
+
+
+def _is_retry(headers: Headers) -> bool:
+    return (header(headers, "x-stainless-retry-count") or "0") != "0"
+
+
+def _timestamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

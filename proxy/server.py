@@ -1,0 +1,206 @@
+"""The composition root: from a Config to a listening proxy.
+
+Rule: everything is put together here and nowhere else; in replay no upstream client is made at all. On the
+low-level server of aiohttp.web, since a reverse proxy has no routes: a target's first segment says where it goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from proxy import __version__
+from proxy.capture import Keeping
+from proxy.cassette.shelf import Shelf
+from proxy.config import DEMO, Config
+from proxy.control import Control
+from proxy.core import pace, refusal
+from proxy.core.address import parse
+from proxy.core.deck import Deck
+from proxy.core.errors import CassetteMissingError, ClientGoneError, LlmtapeError, ServerError
+from proxy.core.guard import Guard
+from proxy.core.ledger import Ledger
+from proxy.core.model import Headers, Request
+from proxy.core.modes import Mode, calls_upstream, looks_up, records
+from proxy.core.redact import Redactor
+from proxy.downstream import Downstream, read_body
+from proxy.exchange import Exchange, Policy
+
+if TYPE_CHECKING:
+    from proxy.cassette.writer import Run
+    from proxy.core.model import Headers
+    from proxy.upstream import Upstream
+
+log = logging.getLogger("llmtape")
+
+_LONGEST_HEAD = 256 * 1024
+
+
+class Proxy:
+    """A proxy that listens from `__aenter__` to `__aexit__`, on `server.port` or, where that is 0, a free one.
+
+    Entering raises ServerError where it cannot listen, CassetteError where the default cassette cannot be used,
+    ConfigError where the upstream's URL is none. Leaving waits `server.drain_s` for running answers to end, and
+    brings all cassettes to rest.
+    """
+
+    def __init__(
+        self, config: Config, mode: Mode, *, upstream_key: str | None = None, needs_default: bool = True
+    ) -> None:
+        self.config = config
+        self.mode = mode
+        self.ledger = Ledger()
+        self.port = 0
+        self._upstream_key = upstream_key if config.server.token else None
+        self._needs_default = needs_default
+        self._guard = Guard(frozenset(config.server.hosts), config.server.token)
+        self._stack = AsyncExitStack()
+        self._exchange: Exchange
+        self._control: Control
+
+    @property
+    def url(self) -> str:
+        """The base URL that clients are pointed to."""
+        host = self.config.server.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/v1"
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            upstream = await self._open_upstream(stack)
+            shelf = self._shelf(upstream)
+            stack.callback(shelf.close)
+            self._check_default(shelf)
+            self._exchange = Exchange(
+                self._policy(), shelf, upstream, self.ledger, clock=_microseconds, sleep=asyncio.sleep
+            )
+            self._control = Control(self.mode, shelf, self.ledger)
+            await self._listen(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _open_upstream(self, stack: AsyncExitStack) -> Upstream | None:
+        if not calls_upstream(self.mode):
+            return None
+        from proxy.upstream import Timeouts, Upstream  # noqa: PLC0415  in replay it is not even imported
+
+        url = self.config.upstream
+        if url == DEMO:
+            from proxy.demo.upstream import DemoUpstream  # noqa: PLC0415  few sessions want it
+
+            url = (await stack.enter_async_context(DemoUpstream())).url
+        limits = self.config.timeouts
+        upstream = Upstream(url, Timeouts(limits.connect_s, limits.silence_s), self._upstream_key)
+        return await stack.enter_async_context(upstream)
+
+    def _shelf(self, upstream: Upstream | None) -> Shelf:
+        config, replay = self.config, self.config.replay
+        return Shelf(
+            Path(config.cassette),
+            Path(config.cassette_dir),
+            mode=self.mode,
+            run=self._run(upstream) if upstream and records(self.mode) else None,
+            deck=lambda: Deck(replay.repeats, replay.incomplete),
+        )
+
+    def _run(self, upstream: Upstream) -> Run:
+        from proxy.cassette.writer import Run  # noqa: PLC0415  it imports SQLAlchemy
+
+        return Run(
+            started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            mode=self.mode,
+            upstream=DEMO if self.config.upstream == DEMO else upstream.shown,
+            llmtape_version=__version__,
+            replaces=not looks_up(self.mode),
+        )
+
+    def _check_default(self, shelf: Shelf) -> None:
+        """Open the default cassette now, so that what is wrong with it is told at the start."""
+        if self.mode is Mode.PASSTHROUGH:
+            return
+        try:
+            shelf.tape("")
+        except CassetteMissingError:
+            if self._needs_default or not any(Path(self.config.cassette_dir).rglob("*.sqlite")):
+                raise
+
+    def _policy(self) -> Policy:
+        config = self.config
+        patterns = tuple(re.compile(pattern.encode()) for pattern in config.redact.patterns)
+        kept = frozenset(name.lower() for name in config.record.keep_headers)
+        keeping = Keeping(config.record.errors, kept, Redactor(patterns, config.redact.responses))
+        return Policy(self.mode, pace.parse(config.replay.pace), keeping)
+
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        server = self.config.server
+        runner = web.ServerRunner(
+            web.Server(
+                self._handle,
+                access_log=None,
+                max_line_size=_LONGEST_HEAD,
+                max_field_size=_LONGEST_HEAD,
+            ),
+            shutdown_timeout=server.drain_s,
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, server.host, server.port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ServerError(
+                f"cannot listen on {server.host}:{server.port}: {error.strerror or error}. Name another port with "
+                "--port, or 0 for a free one"
+            ) from error
+        self.port = runner.addresses[0][1]
+
+    async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+        client = Downstream(raw)
+        try:
+            await self._answer(raw, client)
+        except ClientGoneError:
+            log.debug("the client left before its answer")
+        except LlmtapeError as error:
+            if client.started:
+                log.error("%s", error)  # noqa: TRY400  the text says it all
+                await client.abort()
+            else:
+                await _answer_with(client, *refusal.answer(error))
+        return client
+
+    async def _answer(self, raw: web.BaseRequest, client: Downstream) -> None:
+        headers = _headers_of(raw)
+        self._guard.check(headers)
+        address = parse(raw.message.path)
+        if address.is_control:
+            await _answer_with(client, *await self._control.answer(raw.method, address))
+            return
+        body = await read_body(raw, self.config.server.body_limit)
+        request = Request(raw.method, address.path, address.query, headers, body)
+        await self._exchange.answer(request, address, client)
+
+
+async def _answer_with(client: Downstream, status: int, headers: Headers, body: bytes) -> None:
+    client.start(status, headers, length=len(body))
+    await client.write([body], last=True)
+
+
+def _headers_of(raw: web.BaseRequest) -> Headers:
+    fields: Any = raw.message.raw_headers
+    return tuple(
+        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in fields
+    )
+
+
+def _microseconds() -> int:
+    return time.monotonic_ns() // 1000
