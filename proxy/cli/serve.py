@@ -1,0 +1,191 @@
+"""`record`, `replay`, `auto`, `passthrough`: run the proxy until stopped, or for as long as a command runs.
+
+Rule: the four differ in their mode alone. What the run did is told at its end, and by the exit status: the
+command's own, or where that is 0: 3 if anything missed, 1 if anything failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from proxy.config import DEMO, Loaded, environment_for_command, load
+from proxy.core.errors import ConfigError
+from proxy.core.ledger import Fate, Ledger
+from proxy.core.modes import Mode, calls_upstream
+from proxy.server import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_MISSED = 3
+_FAULT = 1
+_SIGNALLED = 128
+
+_OPTIONS = (
+    click.option("-c", "--cassette", metavar="FILE", help="The default cassette. [default: cassettes/default.sqlite]"),
+    click.option("--upstream", metavar="URL", help="The API to record, or `demo`. [default: OpenAI's]"),
+    click.option("--host", metavar="HOST", help="Where to listen. [default: 127.0.0.1]"),
+    click.option("--port", type=int, help="0 is a free one. [default: 8788, or free with a COMMAND]"),
+    click.option("--pace", metavar="PACE", help="instant, recorded, a factor (10x) or 50tps. [default: instant]"),
+    click.option("--repeats", metavar="WHAT", help="After the last take: last, cycle or error. [default: last]"),
+    click.option("--incomplete", metavar="WHAT", help="Recordings that broke off: refuse or play. [default: refuse]"),
+    click.option("--config", "file", type=click.Path(path_type=Path), help="The config file, instead of the nearest."),
+    click.option("-v", "--verbose", is_flag=True, help="Tell each call."),
+    click.argument("command", nargs=-1, type=click.UNPROCESSED),
+)
+_SETTING = {
+    "cassette": "cassette",
+    "upstream": "upstream",
+    "host": "server.host",
+    "port": "server.port",
+    "pace": "replay.pace",
+    "repeats": "replay.repeats",
+    "incomplete": "replay.incomplete",
+}
+
+
+def _command(mode: Mode, text: str) -> click.Command:
+    def run(file: Path | None, command: tuple[str, ...], *, verbose: bool, **flags: Any) -> None:
+        settings = {_SETTING[name]: value for name, value in flags.items()}
+        if command and settings["server.port"] is None:
+            settings["server.port"] = 0
+        loaded = load(settings, file=file)
+        _tell_logs(verbose=verbose)
+        sys.exit(asyncio.run(_run(mode, loaded, command)))
+
+    callback: Callable[..., None] = run
+    for option in reversed(_OPTIONS):
+        callback = option(callback)
+    name = mode.value
+    settings = {"allow_interspersed_args": False}
+    return click.command(name, help=text, context_settings=settings, options_metavar="[OPTIONS]")(callback)
+
+
+record = _command(
+    Mode.RECORD,
+    """Forward each call upstream, and record it.
+
+    What was recorded before under the same request is replaced; other recordings stay.
+
+    \b
+    llmtape record                                    a server, until you stop it
+    llmtape record -- python my_app.py                for as long as the command runs
+    llmtape record -c tests/chat.sqlite --upstream http://127.0.0.1:11434/v1 -- pytest
+    llmtape record --upstream demo                    against the embedded upstream, without a key
+    """,
+)
+
+replay = _command(
+    Mode.REPLAY,
+    """Answer from the cassette, and never from the network.
+
+    A request that is not recorded is answered with 424 and a report of what differs; the exit status is then 3.
+
+    \b
+    llmtape replay -- pytest
+    llmtape replay -c tests/chat.sqlite --pace recorded -- npm test
+    """,
+)
+
+auto = _command(
+    Mode.AUTO,
+    """Answer from the cassette; record what is not in it.
+
+    \b
+    llmtape auto -- pytest
+    """,
+)
+
+passthrough = _command(
+    Mode.PASSTHROUGH,
+    """Forward each call upstream, and record nothing.
+
+    \b
+    llmtape passthrough --upstream http://127.0.0.1:11434/v1
+    """,
+)
+
+
+async def _run(mode: Mode, loaded: Loaded, command: Sequence[str]) -> int:
+    config = loaded.config
+    proxy = Proxy(config, mode, upstream_key=loaded.upstream_key, needs_default=loaded.names_cassette)
+    status = 0
+    async with proxy:
+        stopped = _on_signals()
+        _announce(proxy, quiet=bool(command))
+        if command:
+            status = await _run_command(command, proxy, stopped)
+        else:
+            await stopped.wait()
+    _summarize(proxy, quiet=bool(command))
+    return status or _judge(proxy.ledger)
+
+
+def _on_signals() -> asyncio.Event:
+    """Stop in good order at the first signal, and at once at the second."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        if stopped.is_set():
+            os._exit(_SIGNALLED + number)
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    return stopped
+
+
+async def _run_command(command: Sequence[str], proxy: Proxy, stopped: asyncio.Event) -> int:
+    needs_no_key = not calls_upstream(proxy.mode) or proxy.config.upstream == DEMO
+    key = proxy.config.server.token or ("llmtape" if needs_no_key else None)
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=environment_for_command(proxy.url, key))
+    except OSError as error:
+        raise ConfigError(f"cannot run {command[0]}: {error.strerror}") from error
+    ended = asyncio.ensure_future(process.wait())
+    asked = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not ended.done():
+        process.terminate()
+    status = await ended
+    return status if status >= 0 else _SIGNALLED - status
+
+
+def _announce(proxy: Proxy, *, quiet: bool) -> None:
+    config = proxy.config
+    where = f"cassette {config.cassette}" if proxy.mode is not Mode.PASSTHROUGH else "recording nothing"
+    source = f", upstream {config.upstream}" if calls_upstream(proxy.mode) else ", no upstream"
+    click.echo(f"llmtape {proxy.mode}: {where}{source}", err=quiet)
+    if not quiet:
+        click.echo(f"Point your client's base URL here: {proxy.url}   (as in OPENAI_BASE_URL={proxy.url})")
+        click.echo("Ctrl-C stops it.")
+
+
+def _summarize(proxy: Proxy, *, quiet: bool) -> None:
+    counts = [(fate, proxy.ledger.total(fate)) for fate in Fate]
+    told = ", ".join(f"{count} {fate}" for fate, count in counts if count) or "no calls"
+    click.echo(f"llmtape {proxy.mode}: {told}", err=quiet)
+    if proxy.ledger.faults:
+        click.echo(f"llmtape {proxy.mode}: {proxy.ledger.faults} of them for a fault told above", err=True)
+
+
+def _judge(ledger: Ledger) -> int:
+    if ledger.total(Fate.MISSED):
+        return _MISSED
+    return _FAULT if ledger.faults else 0
+
+
+def _tell_logs(*, verbose: bool) -> None:
+    logging.basicConfig(format="llmtape: %(message)s", level=logging.WARNING)
+    if verbose:
+        logging.getLogger("llmtape").setLevel(logging.INFO)
