@@ -52,6 +52,21 @@ class Entry:
     completion_tokens: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """The process that recorded an interaction, as the cassette remembers it."""
+
+    id: int
+    started_at: str
+    mode: str
+    upstream: str
+    llmtape_version: str
+
+
+_RUN_OF_TAKE = """
+select runs.id, started_at, mode, upstream, llmtape_version
+from interactions join runs on runs.id = run_id where interactions.id = ?"""
+
 _ENTRY = (
     "run_id, recorded_at, method, path, model, first_byte_us, duration_us,"
     " finish_reason, prompt_tokens, completion_tokens"
@@ -116,6 +131,10 @@ class Reader:
         with self._translated():
             request = Request(method, path, query, layout.headers_of(headers), self._request_body(body))
         return Interaction(take.track, take.number, recorded_at, request, self.response(take)[0])
+
+    def run(self, take: Take) -> RecordedRun:
+        """Return the run that recorded a take."""
+        return RecordedRun(*self._one(_RUN_OF_TAKE, take.id))
 
     def entries(self) -> Iterator[Entry]:
         """Yield all interactions in the order in which they were asked for, without their bodies."""

@@ -2,7 +2,7 @@
 
 Rule: one thread writes, and a future tells when an interaction is committed; nothing is ever half stored. While a
 recorder runs the file is in WAL mode; at rest it is one plain file. Statements are built with SQLAlchemy Core from
-the tables in `schema`.
+the tables in `schema`, once, and run on the driver's connection: executing them through Core took longer than SQLite.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ import os
 import sqlite3
 import threading
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, create_engine, delete, insert, select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy.dialects.sqlite import dialect
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts, schema
 from proxy.cassette.reader import check
 from proxy.core import canonical
-from proxy.core.completion import assemble
+from proxy.core.completion import summarize
 from proxy.core.errors import CassetteError
 from proxy.core.model import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from sqlalchemy import ClauseElement, Column, ColumnElement, Select, Table
 
     from proxy.core.model import Interaction
 
@@ -49,6 +50,58 @@ class Run:
     llmtape_version: str
     replaces: bool
     """Whether the first take of a track in this run replaces the takes of earlier runs."""
+
+    def row(self) -> dict[str, str]:
+        """Return the run as the table `runs` has it."""
+        return {
+            "started_at": self.started_at,
+            "mode": self.mode,
+            "upstream": self.upstream,
+            "llmtape_version": self.llmtape_version,
+        }
+
+
+_SQLITE: Final = dialect(paramstyle="named")
+_PART, _BODY, _INTERACTION = schema.PARTS.c, schema.BODIES.c, schema.INTERACTIONS.c
+
+
+def _compiled(statement: ClauseElement) -> str:
+    return str(statement.compile(dialect=_SQLITE))
+
+
+def _insert_into(table: Table) -> str:
+    """Write an insert of all columns but the row id, each bound under its name."""
+    return _compiled(
+        insert(table).values({name: bindparam(name) for column in table.c if (name := column.name) != "id"})
+    )
+
+
+def _where_bound(*columns: Column[Any]) -> list[ColumnElement[bool]]:
+    return [column == bindparam(column.name) for column in columns]
+
+
+def _used_bodies() -> Select[Any]:
+    """Select the steps of all paths that end in an interaction's body."""
+    ends = select(_INTERACTION.request_body.label("id")).where(_INTERACTION.request_body.is_not(None))
+    used = ends.cte("used", recursive=True)
+    return select(used.union(select(_BODY.parent_id).where(_BODY.id == used.c.id)).c.id)
+
+
+_INSERT_CASSETTE: Final = _insert_into(schema.CASSETTE)
+_INSERT_RUN: Final = _insert_into(schema.RUNS)
+_INSERT_PART: Final = _insert_into(schema.PARTS)
+_INSERT_BODY: Final = _insert_into(schema.BODIES)
+_INSERT_INTERACTION: Final = _insert_into(schema.INTERACTIONS)
+_SELECT_PART: Final = _compiled(select(_PART.id).where(*_where_bound(_PART.sha256)))
+_SELECT_BODY: Final = _compiled(select(_BODY.id).where(*_where_bound(_BODY.parent_id, _BODY.part_id)))
+_SELECT_TRACK: Final = _compiled(
+    select(_INTERACTION.id, _INTERACTION.take, _INTERACTION.run_id, _INTERACTION.outcome).where(
+        *_where_bound(_INTERACTION.key, _INTERACTION.variant, _INTERACTION.lane)
+    )
+)
+_DELETE_INTERACTION: Final = _compiled(delete(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.id)))
+_DELETE_UNUSED_BODIES: Final = _compiled(delete(schema.BODIES).where(_BODY.id.not_in(_used_bodies())))
+_DELETE_UNUSED_PARTS: Final = _compiled(delete(schema.PARTS).where(_PART.id.not_in(select(_BODY.part_id))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +170,10 @@ class Writer:
             self._jobs.put(None)
         return batch
 
-    def _open(self) -> Connection:
+    def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._is_new = _create(self.path)
-        engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
         try:
             self._prepare(connection)
         except BaseException:
@@ -129,44 +181,30 @@ class Writer:
             raise
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
-
-    def _prepare(self, connection: Connection) -> None:
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make or check the format within one transaction, then go to WAL mode."""
-        raw = connection.connection.driver_connection
-        assert isinstance(raw, sqlite3.Connection)  # noqa: S101  what `_connect` returned
-        connection.exec_driver_sql("begin immediate")
-        if connection.exec_driver_sql("select count(*) from sqlite_master").scalar() == 0:
-            self._create_format(connection)
-        check(raw, self.path)
-        self._check_keys(connection)
-        connection.exec_driver_sql("commit")
-        connection.exec_driver_sql("pragma journal_mode = wal")
-        connection.exec_driver_sql("pragma synchronous = normal")
-        connection.exec_driver_sql("pragma foreign_keys = on")
+        with _transaction(connection):
+            if connection.execute("select count(*) from sqlite_master").fetchone() == (0,):
+                _create_format(connection)
+            check(connection, self.path)
+            self._check_keys(connection)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+        connection.execute("pragma foreign_keys = on")
 
-    def _create_format(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"pragma application_id = {layout.APPLICATION_ID}")
-        connection.exec_driver_sql(f"pragma user_version = {layout.VERSION}")
-        for statement in schema.statements():
-            connection.exec_driver_sql(statement)
-        for name, value in {"format": str(layout.VERSION), **layout.KEYED_BY}.items():
-            connection.execute(insert(schema.CASSETTE), {"name": name, "value": value})
-
-    def _check_keys(self, connection: Connection) -> None:
-        rows = dict(connection.execute(select(schema.CASSETTE.c.name, schema.CASSETTE.c.value)).tuples().all())
+    def _check_keys(self, connection: sqlite3.Connection) -> None:
+        rows = dict(connection.execute("select name, value from cassette").fetchall())
         if not rows.items() >= layout.KEYED_BY.items():
             raise CassetteError(
                 f"the keys in {self.path} were made by other rules than this llmtape's; it can be replayed, but new "
                 "recordings would not match the old ones: record into a new file with -c"
             )
 
-    def _commit(self, connection: Connection, batch: Sequence[_Job]) -> None:
+    def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
         """Store a batch in one transaction; where that fails, each by itself, so that one harms no other."""
         try:
             self._store_all(connection, [job.interaction for job in batch])
-        except (SQLAlchemyError, sqlite3.Error, ValueError) as error:
+        except (sqlite3.Error, ValueError) as error:
             if len(batch) == 1:
                 batch[0].committed.set_exception(_translate(error, self.path))
                 return
@@ -176,60 +214,43 @@ class Writer:
         for job in batch:
             job.committed.set_result(None)
 
-    def _store_all(self, connection: Connection, interactions: Sequence[Interaction]) -> None:
+    def _store_all(self, connection: sqlite3.Connection, interactions: Sequence[Interaction]) -> None:
         run_id = self._run_id
-        connection.exec_driver_sql("begin immediate")
-        try:
+        with _transaction(connection):
             if run_id is None:
-                run_id = self._insert_run(connection)
+                run_id = _insert(connection, _INSERT_RUN, self._run.row())
             for interaction in interactions:
                 self._store(connection, run_id, interaction)
-            connection.exec_driver_sql("commit")
-        except BaseException:
-            with suppress(SQLAlchemyError):
-                connection.exec_driver_sql("rollback")
-            raise
         self._run_id = run_id
 
-    def _insert_run(self, connection: Connection) -> int:
-        run = self._run
-        result = connection.execute(
-            insert(schema.RUNS),
-            {
-                "started_at": run.started_at,
-                "mode": run.mode,
-                "upstream": run.upstream,
-                "llmtape_version": run.llmtape_version,
-            },
-        )
-        return int(result.lastrowid)
-
-    def _store(self, connection: Connection, run_id: int, interaction: Interaction) -> None:
-        self._make_room(connection, run_id, interaction)
-        number = _free_number(connection, interaction)
+    def _store(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> None:
+        number = self._make_room(connection, run_id, interaction)
         body = _store_body(connection, interaction.request.body)
-        connection.execute(insert(schema.INTERACTIONS), _row(interaction, number, run_id, body))
+        _insert(connection, _INSERT_INTERACTION, _row(interaction, number, run_id, body))
 
-    def _make_room(self, connection: Connection, run_id: int, interaction: Interaction) -> None:
-        """Delete what this recording replaces, in the transaction that stores it."""
-        table = schema.INTERACTIONS.c
-        on_track = _on_track(interaction)
-        if self._run.replaces:
+    def _make_room(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> int:
+        """Delete what this recording replaces, in the transaction that stores it; return the take's number."""
+        track = interaction.track
+        on_track = {"key": track.key, "variant": track.variant.value, "lane": track.lane}
+        others = set()
+        for id_, number, other_run, outcome in connection.execute(_SELECT_TRACK, on_track).fetchall():
             # Runs that began after ours are recorders beside us: what they stored stays.
-            earlier = delete(schema.INTERACTIONS).where(*on_track, table.run_id < run_id)
-            self._replaced |= connection.execute(earlier).rowcount > 0
-        same = (*on_track, table.take == interaction.number)
-        gives_way = (table.run_id == run_id) | (table.outcome != Outcome.COMPLETE)
-        deleted = connection.execute(delete(schema.INTERACTIONS).where(*same, gives_way))
-        self._replaced |= deleted.rowcount > 0
+            is_earlier = self._run.replaces and other_run < run_id
+            gives_way = number == interaction.number and (other_run == run_id or outcome != Outcome.COMPLETE)
+            if is_earlier or gives_way:
+                connection.execute(_DELETE_INTERACTION, {"id": id_})
+                self._replaced = True
+            else:
+                others.add(number)
+        return interaction.number if interaction.number not in others else max(others) + 1
 
-    def _rest(self, connection: Connection) -> None:
+    def _rest(self, connection: sqlite3.Connection) -> None:
         """Bring the file to rest: one plain file; none where nothing was recorded into a new one."""
-        with suppress(SQLAlchemyError):  # what was recorded is safe in the WAL, whatever fails here
+        with suppress(sqlite3.Error):  # what was recorded is safe in the WAL, whatever fails here
             if self._replaced:
                 _drop_unused_bodies(connection)
-            connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
-            connection.exec_driver_sql("pragma journal_mode = delete")
+            connection.execute("pragma wal_checkpoint(truncate)")
+            connection.execute("pragma journal_mode = delete")
         connection.close()
         if self._is_new and self._run_id is None:
             with suppress(OSError):
@@ -245,63 +266,56 @@ def _create(path: Path) -> bool:
     return True
 
 
-def _on_track(interaction: Interaction) -> tuple[Any, ...]:
-    table = schema.INTERACTIONS.c
-    track = interaction.track
-    return (table.key == track.key, table.variant == track.variant, table.lane == track.lane)
+def _create_format(connection: sqlite3.Connection) -> None:
+    connection.execute(f"pragma application_id = {layout.APPLICATION_ID}")
+    connection.execute(f"pragma user_version = {layout.VERSION}")
+    for statement in schema.statements():
+        connection.execute(statement)
+    for name, value in {"format": str(layout.VERSION), **layout.KEYED_BY}.items():
+        _insert(connection, _INSERT_CASSETTE, {"name": name, "value": value})
 
 
-def _free_number(connection: Connection, interaction: Interaction) -> int:
-    """Return the take's number, or the next one where a recorder beside us took it meanwhile."""
-    table = schema.INTERACTIONS.c
-    taken = set(connection.scalars(select(table.take).where(*_on_track(interaction))))
-    return interaction.number if interaction.number not in taken else max(taken) + 1
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("rollback")
+        raise
 
 
-def _store_body(connection: Connection, body: bytes) -> int | None:
+def _insert(connection: sqlite3.Connection, statement: str, row: dict[str, Any]) -> int:
+    return connection.execute(statement, row).lastrowid or 0
+
+
+def _find_or_insert(connection: sqlite3.Connection, select_: str, insert_: str, row: dict[str, Any]) -> int:
+    found: tuple[int] | None = connection.execute(select_, row).fetchone()
+    return found[0] if found else _insert(connection, insert_, row)
+
+
+def _store_body(connection: sqlite3.Connection, body: bytes) -> int | None:
     """Store a request body as a path of parts; return its last step, or None for an empty body."""
-    if not body:
-        return None
     step = 0
-    for part in parts.cut(body):
-        step = _step(connection, step, _part(connection, part))
-    return step
+    for data in parts.cut(body) if body else ():
+        part = {"sha256": hashlib.sha256(data).digest(), "data": layout.stored(data)}
+        part_id = _find_or_insert(connection, _SELECT_PART, _INSERT_PART, part)
+        step = _find_or_insert(connection, _SELECT_BODY, _INSERT_BODY, {"parent_id": step, "part_id": part_id})
+    return step or None
 
 
-def _part(connection: Connection, data: bytes) -> int:
-    digest = hashlib.sha256(data).digest()
-    table = schema.PARTS
-    found = connection.scalar(select(table.c.id).where(table.c.sha256 == digest))
-    if found is not None:
-        return int(found)
-    added = connection.execute(insert(table), {"sha256": digest, "data": layout.stored(data)})
-    return int(added.lastrowid)
-
-
-def _step(connection: Connection, parent: int, part: int) -> int:
-    table = schema.BODIES
-    found = connection.scalar(select(table.c.id).where(table.c.parent_id == parent, table.c.part_id == part))
-    if found is not None:
-        return int(found)
-    added = connection.execute(insert(table), {"parent_id": parent, "part_id": part})
-    return int(added.lastrowid)
-
-
-def _drop_unused_bodies(connection: Connection) -> None:
+def _drop_unused_bodies(connection: sqlite3.Connection) -> None:
     """Delete the parts of requests that were replaced and that no other request shares."""
-    bodies, interactions = schema.BODIES, schema.INTERACTIONS
-    used = select(interactions.c.request_body.label("id")).where(interactions.c.request_body.is_not(None))
-    reached = used.cte("used", recursive=True)
-    reached = reached.union(select(bodies.c.parent_id).where(bodies.c.id == reached.c.id))
-    connection.exec_driver_sql("begin immediate")
-    connection.execute(delete(bodies).where(bodies.c.id.not_in(select(reached.c.id))))
-    connection.execute(delete(schema.PARTS).where(schema.PARTS.c.id.not_in(select(bodies.c.part_id))))
-    connection.exec_driver_sql("commit")
+    with _transaction(connection):
+        connection.execute(_DELETE_UNUSED_BODIES)
+        connection.execute(_DELETE_UNUSED_PARTS)
 
 
 def _row(interaction: Interaction, number: int, run_id: int, body: int | None) -> dict[str, Any]:
     track, request, response = interaction.track, interaction.request, interaction.response
-    answer = assemble(response)
+    answer = summarize(response)
     return {
         "key": track.key,
         "variant": track.variant.value,
@@ -340,9 +354,8 @@ def _model(body: bytes) -> str:
 def _translate(error: BaseException, path: Path) -> BaseException:
     if isinstance(error, CassetteError):
         return error
-    if isinstance(error, (OSError, SQLAlchemyError, sqlite3.Error, ValueError)):
-        cause = getattr(error, "orig", None) or error
-        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else cause
+    if isinstance(error, (OSError, sqlite3.Error, ValueError)):
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         return CassetteError(
             f"cannot write the cassette {path}: {reason}. Is the folder there, writable, and has it room?"
         )

@@ -135,6 +135,23 @@ def assemble(response: Response) -> Completion:
     return _assemble(_mappings([_loads(response.body)]), done=True)
 
 
+def summarize(response: Response) -> Completion:
+    """Put together as much of an answer as its model, finish reason and token counts take.
+
+    In a stream those stand in the first event and in the last few, so that most need not be parsed.
+    """
+    if response.content_type != SSE_TYPE:
+        return assemble(response)
+    events = [chunk.data for chunk in response.chunks]
+    start = next((at for at in reversed(range(len(events))) if _is_finish(events[at])), 0)
+    return _assemble(_documents([*events[: min(1, start)], *events[start:]]), done=is_done(response))
+
+
+def is_done(response: Response) -> bool:
+    """Tell whether a recorded stream came to its `[DONE]`."""
+    return any(sse.is_done(chunk.data) for chunk in reversed(response.chunks))
+
+
 def judge(response: Response, path: str) -> Outcome:
     """Judge how a response that ended cleanly stands by the protocol.
 
@@ -144,11 +161,19 @@ def judge(response: Response, path: str) -> Outcome:
     if not path.endswith(CHAT_PATH) or response.status != _OK:
         return Outcome.COMPLETE
     if response.content_type == SSE_TYPE:
-        answer = assemble(response)
-        return Outcome.COMPLETE if answer.done or answer.is_finished else Outcome.UNFINISHED
+        ended = is_done(response) or assemble(response).is_finished
+        return Outcome.COMPLETE if ended else Outcome.UNFINISHED
     if response.content_type == "application/json" and _loads(response.body) is None:
         return Outcome.UNFINISHED
     return Outcome.COMPLETE
+
+
+def _is_finish(event: bytes) -> bool:
+    """Tell whether the event ends the first choice."""
+    if b"finish_reason" not in event:
+        return False
+    choices = _mappings(_mapping(_loads(sse.data_of(event) or b"")).get("choices"))
+    return any(_text(choice.get("finish_reason")) and _index(choice, 0) == 0 for choice in choices)
 
 
 def _assemble(documents: Iterable[dict[str, Any]], *, done: bool) -> Completion:

@@ -1,0 +1,23 @@
+"""`python -m bench [NAME ...]`: run all benchmarks, or those named."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import conversation, live, pace
+
+BENCHMARKS = {"conversation": conversation.run, "live": live.run, "pace": pace.run}
+
+
+def main(names: list[str]) -> None:
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}: there are {', '.join(BENCHMARKS)}")
+    for name in names or BENCHMARKS:
+        with TemporaryDirectory(prefix="llmtape-bench-") as folder:
+            BENCHMARKS[name](Path(folder))
+
+
+main(sys.argv[1:])
