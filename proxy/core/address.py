@@ -18,7 +18,8 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"\w[\w.\-]*(?:/\w[\w.\-]*)*")
 _LANE = re.compile(r"[^\x00-\x1f\x7f]*")
-_LONGEST = 255
+_LONGEST_NAME = 200  # bytes; with `.sqlite-journal` behind it, what file systems take
+_LONGEST_LANE = 1000  # characters; a test's id may be long
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,9 @@ class Address:
 def parse(target: str) -> Address:
     """Take a request target apart, in origin form or absolute form (a client that takes us for its proxy).
 
-    Raises BadAddressError for a mount whose name or lane is not one.
+    Raises BadAddressError for a target that has no path, and for a mount whose name or lane is not one.
     """
-    if not target.startswith("/"):
-        parts = urlsplit(target)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    path, _, query = _ascii(target).partition("?")
+    path, _, query = _ascii(target if target.startswith("/") else _in_origin_form(target)).partition("?")
     path = _SLASHES.sub("/", path)
     mount, _, rest = path[1:].partition("/")
     mount = unquote(mount)
@@ -52,6 +50,16 @@ def parse(target: str) -> Address:
         return Address("", "", fold(path), query)
     name, _, lane = mount[1:].partition(":")
     return Address(check_name(name), _check_lane(lane), fold("/" + rest), query)
+
+
+def _in_origin_form(target: str) -> str:
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        parts = urlsplit("")
+    if target and not parts.netloc:
+        raise BadAddressError(f"the request target {target[:80]!r} has no path")
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _ascii(target: str) -> str:
@@ -67,7 +75,7 @@ def fold(path: str) -> str:
 
 def check_name(name: str) -> str:
     """Return a cassette's name if it is one. Raises BadAddressError where not."""
-    if len(name) > _LONGEST or not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
         raise BadAddressError(
             f"{name!r} is not a cassette's name: letters, digits, '_', '-' and '.', in parts joined by '/' "
             "(%2F in a URL), as in /@agent/v1 for agent.sqlite in the cassette folder"
@@ -76,6 +84,6 @@ def check_name(name: str) -> str:
 
 
 def _check_lane(lane: str) -> str:
-    if len(lane) > _LONGEST or not _LANE.fullmatch(lane):
-        raise BadAddressError(f"{lane[:40]!r} is not a lane: up to {_LONGEST} characters, none of them a control")
+    if len(lane) > _LONGEST_LANE or not _LANE.fullmatch(lane):
+        raise BadAddressError(f"{lane[:40]!r} is not a lane: up to {_LONGEST_LANE} characters, none of them a control")
     return lane

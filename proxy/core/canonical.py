@@ -9,10 +9,13 @@ library; nesting past `DEEPEST` is no JSON to us, so that no key depends on how 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from proxy.core.errors import NotJsonError
 
 Json = Any
 """A JSON value as Python has it: None, bool, int, float, str, list, dict."""
@@ -25,13 +28,9 @@ _EXACT_FLOAT = 2**53
 _LARGEST_ORJSON_INTEGER = 2**63
 
 
-class NotJsonError(ValueError):
-    """The bytes are no JSON document, or one nested too deep."""
-
-
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed JSON value. `exact` says that only the standard library can write it without loss."""
+    """A parsed JSON value. `exact` says that it may hold what only the standard library writes without loss."""
 
     value: Json
     exact: bool = False
@@ -52,29 +51,57 @@ def loads(data: bytes) -> Document:
 
 def dumps(document: Document) -> bytes:
     """Write the one spelling: sorted keys, no white space."""
-    if document.exact:
-        return json.dumps(document.value, sort_keys=True, separators=(",", ":")).encode()
-    return orjson.dumps(document.value, option=orjson.OPT_SORT_KEYS)
+    value = document.value
+    if document.exact and not _is_finite(value):
+        return _dumps_exactly(value)  # orjson would write NaN as null
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return _dumps_exactly(value)
 
 
 def respell(text: str) -> str:
-    """Return a text that is a JSON object or array in its one spelling, any other text as it stands."""
+    """Return a text that is a JSON object or array in its one spelling, any other text as it stands.
+
+    One with a name that occurs twice in an object stands, too: which of them counts is the reader's choice.
+    """
     if not text.lstrip(" \t\r\n").startswith(("{", "[")):
         return text
     try:
-        return dumps(loads(text.encode("utf-8", "surrogatepass"))).decode()
-    except NotJsonError:
+        text.encode()  # half a character may join with one that is spelt as an escape
+        value = json.loads(text, object_pairs_hook=_without_duplicates)
+        return dumps(Document(_fold(value), exact=True)).decode()
+    except (ValueError, RecursionError, NotJsonError):
         return text
 
 
 def _loads_exactly(data: bytes) -> Json:
     try:
-        return json.loads(data.decode("utf-8", "surrogatepass"))
+        return json.loads(data.decode())
     except (ValueError, RecursionError) as error:
         raise NotJsonError(str(error)) from None
 
 
-def _fold(value: Json, depth: int = 0, largest: float = float("inf")) -> Json:
+def _dumps_exactly(value: Json) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise NotJsonError("a name occurs twice in an object")
+    return value
+
+
+def _is_finite(value: Json) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _fold(value: Json, depth: int = 0, largest: float | None = None) -> Json:
     """Bring all numbers within to one form, in place: 1.0 and 1, -0.0 and 0 are the same."""
     kind = type(value)
     if kind is float:
@@ -91,7 +118,7 @@ def _fold(value: Json, depth: int = 0, largest: float = float("inf")) -> Json:
 _FOLDED = frozenset({float, dict, list})
 
 
-def _fold_number(value: float, largest: float) -> float | int:
-    if abs(value) >= largest:
+def _fold_number(value: float, largest: float | None) -> float | int:
+    if largest is not None and abs(value) >= largest:
         raise OverflowError
     return int(value) if abs(value) < _EXACT_FLOAT and value.is_integer() else value

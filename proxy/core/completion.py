@@ -6,6 +6,7 @@ plain body and a stream of events become the same `Completion`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 CHAT_PATH = "/chat/completions"
 
 _OK = 200
+_BROKEN = object()
+_TOO_MANY = 2**63
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,14 @@ class _ToolCallParts:
 
     def add(self, delta: dict[str, Any]) -> None:
         # An id repeated in every delta is real; the first one counts.
-        self.id = self.id or _text(delta.get("id"))
-        self.kind = _text(delta.get("type")) or self.kind
+        self.id = self.id or _word(delta.get("id"))
+        self.kind = _word(delta.get("type")) or self.kind
         called = _mapping(delta.get("function")) or _mapping(delta.get("custom"))
-        self.name = self.name or _text(called.get("name"))
+        self.name = self.name or _word(called.get("name"))
         self.arguments.append(_text(called.get("arguments")) or _text(called.get("input")))
 
     def build(self) -> ToolCall:
-        return ToolCall(self.id, self.kind, self.name, "".join(self.arguments))
+        return ToolCall(self.id, self.kind, self.name, _joined(self.arguments))
 
 
 @dataclass(slots=True)
@@ -100,11 +104,11 @@ class _ChoiceParts:
 
     def add(self, choice: dict[str, Any]) -> None:
         message = _mapping(choice.get("message")) or _mapping(choice.get("delta"))
-        self.role = self.role or _text(message.get("role"))
+        self.role = self.role or _word(message.get("role"))
         self.content.append(_text(message.get("content")) or _text(choice.get("text")))
         self.refusal.append(_text(message.get("refusal")))
         self.transcript.append(_text(_mapping(message.get("audio")).get("transcript")))
-        self.finish_reason = _text(choice.get("finish_reason")) or self.finish_reason
+        self.finish_reason = _word(choice.get("finish_reason")) or self.finish_reason
         self.logprobs += len(_sequence(_mapping(choice.get("logprobs")).get("content")))
         for place, delta in enumerate(_mappings(message.get("tool_calls"))):
             self._tool_call(_index(delta, place)).add(delta)
@@ -118,11 +122,11 @@ class _ChoiceParts:
         return Choice(
             index=index,
             role=self.role,
-            content="".join(self.content),
-            refusal="".join(self.refusal),
+            content=_joined(self.content),
+            refusal=_joined(self.refusal),
             tool_calls=tuple(call.build() for _, call in sorted(self.tool_calls.items())),
             finish_reason=self.finish_reason,
-            audio="".join(self.transcript),
+            audio=_joined(self.transcript),
             logprobs=self.logprobs,
         )
 
@@ -163,9 +167,8 @@ def judge(response: Response, path: str) -> Outcome:
     if response.content_type == SSE_TYPE:
         ended = is_done(response) or assemble(response).is_finished
         return Outcome.COMPLETE if ended else Outcome.UNFINISHED
-    if response.content_type == "application/json" and _loads(response.body) is None:
-        return Outcome.UNFINISHED
-    return Outcome.COMPLETE
+    is_whole = response.content_type != "application/json" or _loads(response.body) is not _BROKEN
+    return Outcome.COMPLETE if is_whole else Outcome.UNFINISHED
 
 
 def _is_finish(event: bytes) -> bool:
@@ -183,7 +186,7 @@ def _assemble(documents: Iterable[dict[str, Any]], *, done: bool) -> Completion:
     parts: dict[int, _ChoiceParts] = {}
     for document in documents:
         for name in ("id", "model"):
-            identity[name] = identity.get(name) or _text(document.get(name))
+            identity[name] = identity.get(name) or _word(document.get(name))
         usage = _mapping(document.get("usage")) or usage
         error = error or _error(document.get("error"))
         for place, choice in enumerate(_mappings(document.get("choices"))):
@@ -204,22 +207,38 @@ def _documents(events: Iterable[bytes]) -> Iterable[dict[str, Any]]:
 
 
 def _loads(data: bytes) -> Any:
+    """Parse JSON, also that of servers which cut an emoji in two; what is none comes as `_BROKEN`."""
+    data = data.removeprefix(_BYTE_ORDER_MARK)
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return None
+        pass
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return _BROKEN
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Join texts, and the halves of a character that was cut in two; a half alone becomes U+FFFD."""
+    text = "".join(texts)
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _error(value: Any) -> str:
-    return _text(value) or _text(_mapping(value).get("message"))
+    return _word(value) or _word(_mapping(value).get("message"))
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _word(value: Any) -> str:
+    return _joined([_text(value)])
+
+
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if type(value) is int and 0 <= value < _TOO_MANY else None
 
 
 def _index(value: dict[str, Any], otherwise: int) -> int:

@@ -45,6 +45,10 @@ class Drawn:
     take: Take | None = None
 
 
+def _is_well_answered(take: Take) -> bool:
+    return take.status < _FIRST_ERROR and take.outcome is Outcome.COMPLETE
+
+
 class Deck:
     """The play state of one cassette."""
 
@@ -68,7 +72,7 @@ class Deck:
         if not takes:
             return Drawn(Found.NOT_RECORDED)
         position = self._positions[asked]
-        if retry and position and (again := self._at(takes, position - 1)) and again.status < _FIRST_ERROR:
+        if retry and position and (again := self._at(takes, position - 1)) and _is_well_answered(again):
             return self._hand_out(again)
         take = self._at(takes, position)
         if take is None:
@@ -81,7 +85,7 @@ class Deck:
         self._positions[asked] += 1
 
     def rewind(self, lane: str | None = None) -> None:
-        """Start again at the first takes, of one lane's clients or of all."""
+        """Start again at the first takes, of one lane's clients or of all; all forgets what was played, too."""
         for track in list(self._positions):
             if lane is None or track.lane == lane:
                 del self._positions[track]

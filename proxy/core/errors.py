@@ -21,6 +21,10 @@ class ConfigError(LlmtapeError):
     exit_status = 2
 
 
+class NotJsonError(LlmtapeError):
+    """The bytes are no JSON document, or one nested too deep; answered by taking them as bytes, never shown."""
+
+
 class CassetteError(LlmtapeError):
     """A cassette that cannot be opened, read or written."""
 

@@ -45,7 +45,7 @@ class Guard:
             name = urlsplit(url).hostname or ""
         except ValueError:
             return False
-        return is_loopback(name) or name in self.hosts
+        return is_loopback(name) or name in {host.lower() for host in self.hosts}
 
     def _bears_token(self, headers: Headers) -> bool:
         bearer = (header(headers, "authorization") or "").partition(" ")[2].strip()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 LAST_CHUNK = b"0\r\n\r\n"
 
-_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Control characters, and surrogates that stand for no byte.
+_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 
 
 def head(status: int, headers: Headers, reason: str | None = None, version: str = "1.1") -> bytes:

@@ -6,7 +6,7 @@ are read from here, since applications swallow errors.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -47,9 +47,8 @@ class Ledger:
     """
 
     def __init__(self, kept: int = 1000) -> None:
-        self._kept = kept
         self._counts: dict[tuple[str, str], Counter[Fate]] = {}
-        self._misses: list[Call] = []
+        self._misses: deque[Call] = deque(maxlen=kept)
         self._faults = 0
 
     @property
@@ -63,7 +62,10 @@ class Ledger:
         self._counts.setdefault((call.cassette, call.lane), Counter())[call.fate] += 1
         if call.fate is Fate.MISSED:
             self._misses.append(call)
-            del self._misses[: -self._kept]
+
+    def fail(self) -> None:
+        """Count a call that was refused before anything was known of it."""
+        self._faults += 1
 
     def lose(self, cassette: str, lane: str) -> None:
         """Correct a call entered as recorded, whose storing failed after its answer had begun."""

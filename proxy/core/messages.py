@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from proxy.core.canonical import Json
+
+# Not after another CR, so that doing it twice does no more.
+_LINE_END = re.compile(r"(?<!\r)\r\n")
 
 _EMPTY_ECHOES: dict[str, tuple[Json, ...]] = {"refusal": ("",), "annotations": ([],)}
 """Fields that SDKs echo back empty from an answer. (Null counts as absent everywhere.)"""
@@ -50,7 +54,7 @@ def content(value: Json) -> Json:
 
 
 def _text(value: str) -> str:
-    return value.replace("\r\n", "\n")
+    return _LINE_END.sub("\n", value)
 
 
 def _message(value: Json) -> Json:
@@ -111,7 +115,7 @@ def _media(text: str, *, bare: bool) -> Json:
         if not comma:
             return text
         kind = head.lower().removesuffix(";base64")
-        decoded = _decode(payload) if kind != head.lower() else unquote_to_bytes(payload)
+        decoded = _decode(payload) if kind != head.lower() else _unquote(payload)
         return text if decoded is None else {"media_type": kind, "sha256": _digest(decoded)}
     decoded = _decode(text) if bare else None
     return text if decoded is None else {"sha256": _digest(decoded)}
@@ -124,6 +128,13 @@ def _decode(payload: str) -> bytes | None:
         return None
 
 
+def _unquote(payload: str) -> bytes | None:
+    try:
+        return unquote_to_bytes(payload)
+    except UnicodeEncodeError:
+        return None
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -131,17 +142,17 @@ def _digest(data: bytes) -> str:
 def _in_call_order(messages: list[Json]) -> list[Json]:
     """Sort each run of tool messages as the calls stand that it answers: they arrive in any order."""
     ordered: list[Json] = []
-    place: dict[str, int] = {}
+    place: dict[str | None, int] = {}
     run: list[Json] = []
     for message in messages:
-        if _role(message) == "tool" and _answers(message) in place:
+        if _role(message) == "tool" and _answered(message) in place:
             run.append(message)
             continue
-        ordered += sorted(run, key=lambda answer: place[answer["tool_call_id"]])
+        ordered += sorted(run, key=lambda answer: place[_answered(answer)])
         run = []
         place = {call: index for index, call in enumerate(_call_ids(message))}
         ordered.append(message)
-    return ordered + sorted(run, key=lambda answer: place[answer["tool_call_id"]])
+    return ordered + sorted(run, key=lambda answer: place[_answered(answer)])
 
 
 def _rename_calls(messages: list[Json]) -> list[Json]:
@@ -176,6 +187,6 @@ def _role(message: Json) -> Json:
     return message.get("role") if isinstance(message, dict) else None
 
 
-def _answers(message: dict[str, Json]) -> str:
-    answered = message.get("tool_call_id")
-    return answered if isinstance(answered, str) else ""
+def _answered(message: dict[str, Json]) -> str | None:
+    call = message.get("tool_call_id")
+    return call if isinstance(call, str) else None

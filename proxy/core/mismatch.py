@@ -71,8 +71,15 @@ def _compare(path: str, recorded: Json, asked: Json) -> Iterator[Difference]:
     elif isinstance(recorded, list) and isinstance(asked, list):
         for place in range(max(len(recorded), len(asked))):
             yield from _compare(f"{path}[{place}]", _at(recorded, place), _at(asked, place))
-    elif type(recorded) is not type(asked) or recorded != asked:
+    elif not _is_same(recorded, asked):
         yield Difference(path, recorded, asked)
+
+
+def _is_same(recorded: Json, asked: Json) -> bool:
+    """Compare scalars as the key does: `true` is not 1, and NaN is NaN."""
+    if type(recorded) is not type(asked):
+        return False
+    return bool(recorded == asked) or (recorded != recorded and asked != asked)  # noqa: PLR0124  that is NaN
 
 
 def _at(items: list[Json], place: int) -> Json:
@@ -92,18 +99,21 @@ def _excerpts(recorded: str, asked: str) -> tuple[str, str]:
 def _window(text: str, start: int) -> str:
     begin = max(0, start - _CONTEXT)
     end = begin + _LONGEST
-    shown = _shown(text[begin:end])
-    return f"{'…' if begin else ''}{shown}{'…' if end < len(text) else ''}"
+    return f"{'…' if begin else ''}{_spelt(text[begin:end])}{'…' if end < len(text) else ''}"
 
 
 def _shown(value: Json) -> str:
     if value is MISSING:
         return "(absent)"
+    text = _spelt(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _spelt(value: Json) -> str:
     try:
-        text = orjson.dumps(value).decode()
+        return orjson.dumps(value).decode()
     except TypeError:  # what orjson cannot write: a lone surrogate, a huge integer
-        text = ascii(value)
-    return text if len(text) <= _LONGEST + 2 else f"{text[:_LONGEST]}…"
+        return ascii(value)
 
 
 def _mapping(value: Json) -> dict[str, Json]:

@@ -6,7 +6,9 @@ because others show nothing else. Built from redacted, canonical requests alone.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from proxy.core.mismatch import Difference, differences
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from proxy.core.normalize import Canonical
 
 _MOST_DIFFERENCES = 8
+_LINE_ENDS = re.compile(r"[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,12 @@ class Miss:
     def param(self) -> str | None:
         """The first field that differs, as the API's error object names one."""
         found = self.differences
-        return found[0].path.removeprefix("body.") if found else None
+        return _name(found[0]) if found else None
 
     def report(self) -> str:
-        """Write the whole report."""
-        return "\n".join([_headline(self), "", *_facts(self), *_differing(self), "", _remedy(self)])
+        """Write the whole report; it can be sent as UTF-8, whatever was asked."""
+        lines = [_one_line(_headline(self)), "", *_facts(self), *_differing(self), "", _remedy(self)]
+        return "\n".join(lines).encode("utf-8", "replace").decode()
 
 
 def _headline(miss: Miss) -> str:
@@ -68,7 +72,7 @@ def _headline(miss: Miss) -> str:
 def _not_recorded(miss: Miss) -> str:
     if not miss.nearest:
         return f"nothing like this request is in {miss.cassette}"
-    paths = [difference.path.removeprefix("body.") for difference in miss.differences]
+    paths = [_name(difference) for difference in miss.differences]
     named = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")  # noqa: PLR2004
     return (
         f"this request is not in {miss.cassette}; the nearest recording, {miss.nearest.take.name}, differs in {named}"
@@ -123,7 +127,7 @@ def _differing(miss: Miss) -> list[str]:
         recorded, asked = difference.excerpt()
         lines += [
             "",
-            f"  {difference.path.removeprefix('body.')}",
+            f"  {_name(difference)}",
             f"    recorded  {recorded}",
             f"    asked     {asked}",
         ]
@@ -132,8 +136,17 @@ def _differing(miss: Miss) -> list[str]:
     return lines
 
 
+def _name(difference: Difference) -> str:
+    path = difference.path.removeprefix("body.")
+    return _one_line(path).encode("utf-8", "replace").decode()
+
+
+def _one_line(text: str) -> str:
+    return _LINE_ENDS.sub(" ", text)
+
+
 def _remedy(miss: Miss) -> str:
-    record = f"llmtape auto -c {miss.cassette} -- YOUR COMMAND"
+    record = f"llmtape auto -c {quote(miss.cassette)} -- YOUR COMMAND"
     if miss.found is Found.EXHAUSTED:
         return f'To play the last take again, set repeats = "last"; to record one more: {record}'
     if miss.found is Found.INCOMPLETE:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxy.core import canonical
 from proxy.core.completion import CHAT_PATH
+from proxy.core.errors import NotJsonError
 from proxy.core.model import Variant
 from proxy.core.parameters import one_form
 
@@ -30,7 +31,7 @@ class Canonical:
     """A request in its one form.
 
     `content` is what the key is made of: method, path, and `body` (a JSON value) or `body_sha256` (of bytes that
-    are no JSON), or neither where there was no body.
+    are no JSON), or neither where there was no body; and `query`, but for chat completions, which have none.
     """
 
     key: str
@@ -41,12 +42,14 @@ class Canonical:
 def normalize(request: Request) -> Canonical:
     """Bring a redacted request to its one form and make its key."""
     content: dict[str, Json] = {"method": request.method.upper(), "path": request.path}
+    if not is_chat(request) and (query := _query(request.query)):
+        content["query"] = query
     variant = Variant.JSON
     exact = False
     if request.body:
         try:
             document = canonical.loads(request.body)
-        except canonical.NotJsonError:
+        except NotJsonError:
             content["body_sha256"] = hashlib.sha256(request.body).hexdigest()
         else:
             exact = document.exact
@@ -59,6 +62,11 @@ def normalize(request: Request) -> Canonical:
 def is_chat(request: Request) -> bool:
     """Tell whether a request asks for a chat completion, which is normalized field by field."""
     return request.method.upper() == "POST" and request.path.endswith(CHAT_PATH)
+
+
+def _query(query: str) -> list[str]:
+    """Sort the fields of a query; Azure's `api-version` tells the API's version, not what is asked of it."""
+    return sorted(field for field in query.split("&") if field and not field.startswith("api-version="))
 
 
 def _body(request: Request, value: Json) -> Json:

@@ -150,7 +150,7 @@ _SCHEMAS = frozenset(
 
 
 def _schema(value: Json) -> Json:
-    """Sort what is a set in a JSON schema: `required`. Walks schemas alone, not `enum`, `const` or examples."""
+    """Bring a JSON schema to one form: `required` is a set. Walks schemas alone, not `enum`, `const` or examples."""
     if isinstance(value, list):
         return [_schema(item) for item in value]
     if not isinstance(value, dict):
@@ -162,7 +162,9 @@ def _schema_keyword(name: str, value: Json) -> Json:
     if name == "required" and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return sorted(set(value))
     if name in _SCHEMAS_BY_NAME and isinstance(value, dict):
-        return {key: _schema(item) for key, item in value.items()}
+        named = {key: _schema(item) for key, item in value.items()}
+        # A model writes an object's fields in the order of its schema: here, and here alone, order counts.
+        return [[key, item] for key, item in named.items()] if name == "properties" else named
     return _schema(value) if name in _SCHEMAS else value
 
 
@@ -184,7 +186,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "audio": _semantic("as it stands", _object),
     "frequency_penalty": _cosmetic("0 counts as absent", _unless(0)),
     "function_call": _semantic(),
-    "functions": _semantic("in order; `required` in a schema is a set", _functions),
+    "functions": _semantic("in order; in a schema `required` is a set, `properties` are in order", _functions),
     "logit_bias": _semantic(),
     "logprobs": _cosmetic("false counts as absent", _unless(default=False)),
     "max_completion_tokens": _cosmetic("one slot with `max_tokens`", _as_it_stands),
@@ -210,7 +212,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "stream_options": _transport("`include_usage` makes the variant", _stream_options),
     "temperature": _semantic(),
     "tool_choice": _cosmetic('"auto" with tools and "none" without count as absent', _tool_choice),
-    "tools": _semantic("in order; `required` in a schema is a set", _tools),
+    "tools": _semantic("in order; in a schema `required` is a set, `properties` are in order", _tools),
     "top_logprobs": _semantic(),
     "top_p": _semantic(),
     "user": _transport(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from proxy.core.model import Chunk, Headers, Request
 
@@ -24,6 +24,11 @@ CREDENTIAL_PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "acces
 SHORTEST = 8
 """Credentials of fewer bytes are dummies such as `x` or `test`, and too common in prose to replace."""
 
+DUMMIES = frozenset(
+    {b"lm-studio", b"no-key-required", b"not-needed", b"placeholder", b"sk-no-key-required", b"not-required"}
+)
+"""What local servers tell their users to send as a key: words, and not secret."""
+
 _SCHEMES = ("bearer ", "basic ", "token ", "apikey ")
 
 _SHAPES: tuple[tuple[bytes, bytes], ...] = (
@@ -33,13 +38,15 @@ _SHAPES: tuple[tuple[bytes, bytes], ...] = (
     (b"gsk_", rb"gsk_[A-Za-z0-9]{32,}"),
     (b"xai-", rb"xai-[A-Za-z0-9]{32,}"),
     (b"hf_", rb"hf_[A-Za-z0-9]{30,}"),
-    (b"AIza", rb"AIza[A-Za-z0-9_\-]{35}"),
-    (b"AKIA", rb"AKIA[A-Z0-9]{16}"),
-    (b"gh", rb"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}"),
+    (b"AIza", rb"AIza[A-Za-z0-9_\-]{35}(?![A-Za-z0-9_\-])"),
+    (b"AKIA", rb"AKIA[A-Z0-9]{16}(?![A-Za-z0-9_\-])"),
+    (b"gh", rb"gh[pousr]_[A-Za-z0-9]{36,}"),
+    (b"github_pat_", rb"github_pat_[A-Za-z0-9_]{22,}"),
     (b"glpat-", rb"glpat-[A-Za-z0-9_\-]{20,}"),
     (b"xox", rb"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
 )
-_NOT_WITHIN_A_WORD = rb"(?<![A-Za-z0-9_\-])"
+# At the beginning of a word; the letter of a JSON escape such as \n is no part of one.
+_NOT_WITHIN_A_WORD = rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
 _KNOWN = tuple((start, re.compile(_NOT_WITHIN_A_WORD + rb"(?:" + shape + rb")")) for start, shape in _SHAPES)
 
 _MARK = b"[redacted]"
@@ -56,17 +63,23 @@ class Redactor:
     responses: bool = False
     _known: tuple[tuple[bytes, re.Pattern[bytes]], ...] = field(default=_KNOWN, init=False, repr=False)
 
-    def request(self, request: Request, secrets: Iterable[bytes]) -> Request:
+    def request(self, request: Request, secrets: Collection[bytes]) -> Request:
         """Return the request as it may be keyed and stored; `secrets` are the caller's credentials."""
         body = self._shapes(_values(request.body, secrets))
         path = self._shapes(_values(request.path.encode(), secrets)).decode()
-        return replace(request, body=body, path=path, query=self._query(request.query, secrets))
+        return replace(
+            request,
+            path=path,
+            query=self._query(request.query, secrets),
+            headers=self.headers(request.headers, secrets),
+            body=body,
+        )
 
-    def headers(self, headers: Headers, secrets: Iterable[bytes]) -> Headers:
+    def headers(self, headers: Headers, secrets: Collection[bytes]) -> Headers:
         """Return header fields as they may be stored."""
         return tuple((name, _text(value, secrets)) for name, value in headers)
 
-    def chunks(self, chunks: tuple[Chunk, ...], secrets: Iterable[bytes]) -> tuple[Chunk, ...]:
+    def chunks(self, chunks: tuple[Chunk, ...], secrets: Collection[bytes]) -> tuple[Chunk, ...]:
         """Return a response's chunks as they may be stored: a secret may run over several of them."""
         body = b"".join(chunk.data for chunk in chunks)
         clean = _values(body, secrets)
@@ -81,14 +94,14 @@ class Redactor:
         return self._shapes(body) != body
 
     def _shapes(self, data: bytes) -> bytes:
+        for pattern in self.patterns:  # first, since a known shape may begin where one of them ended
+            data = pattern.sub(_placeholder, data)
         for start, pattern in self._known:
             if start in data:
                 data = pattern.sub(_placeholder, data)
-        for pattern in self.patterns:
-            data = pattern.sub(_placeholder, data)
         return data
 
-    def _query(self, query: str, secrets: Iterable[bytes]) -> str:
+    def _query(self, query: str, secrets: Collection[bytes]) -> str:
         fields = [field for field in query.split("&") if _name(field) not in CREDENTIAL_PARAMETERS]
         return self._shapes(_values("&".join(fields).encode(), secrets)).decode()
 
@@ -103,7 +116,7 @@ def credentials(headers: Headers, query: str = "") -> frozenset[bytes]:
             found |= {pair.partition("=")[2].strip() for pair in value.split(";")}
     found |= {value for name, value in parse_qsl(query) if name.lower() in CREDENTIAL_PARAMETERS}
     encoded = {value.encode("utf-8", "surrogateescape") for value in found}
-    return frozenset(value for value in encoded if len(value) >= SHORTEST)
+    return frozenset(value for value in encoded if len(value) >= SHORTEST and value not in DUMMIES)
 
 
 def _without_scheme(value: str) -> str:
@@ -115,14 +128,14 @@ def _name(parameter: str) -> str:
     return unquote_plus(parameter.partition("=")[0]).lower()
 
 
-def _values(data: bytes, secrets: Iterable[bytes]) -> bytes:
+def _values(data: bytes, secrets: Collection[bytes]) -> bytes:
     for secret in sorted(secrets, key=len, reverse=True):
         if secret in data:
             data = data.replace(secret, _mark(len(secret)))
     return data
 
 
-def _text(value: str, secrets: Iterable[bytes]) -> str:
+def _text(value: str, secrets: Collection[bytes]) -> str:
     return _values(value.encode("utf-8", "surrogateescape"), secrets).decode("utf-8", "surrogateescape")
 
 

@@ -24,8 +24,13 @@ FINAL: Final[Headers] = (*JSON_TYPE, ("x-should-retry", "false"))
 
 
 def body(message: str, kind: str, code: str, param: str | None = None) -> bytes:
-    """Write an error as the API does."""
-    return orjson.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}})
+    """Write an error as the API does; what UTF-8 cannot say is replaced."""
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return orjson.dumps({"error": {name: text and _sendable(text) for name, text in error.items()}})
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def answer(error: LlmtapeError) -> tuple[int, Headers, bytes]:
