@@ -28,6 +28,9 @@ VERSION: Final = 1
 KEYED_BY: Final = {"normalizer": str(NORMALIZER), "rules": "{}"}
 """What made the keys in a file, as its table `cassette` says it. Rules that users name will stand in `rules`."""
 
+_LATIN: Final = "latin-1"
+_PAIR: Final = 2
+
 Stored = str | bytes
 """Bytes as a column holds them: text where that loses nothing, so that people can read them."""
 
@@ -46,8 +49,8 @@ def restored(value: Stored) -> bytes:
 
 
 def headers_text(headers: Headers) -> str:
-    """Write header fields as JSON, [[name, value], ...]; bytes that are no UTF-8 as their Latin-1 characters."""
-    return orjson.dumps([[_readable(name), _readable(value)] for name, value in headers]).decode()
+    """Write header fields as JSON, [[name, value], ...]; one that is no UTF-8 as [name, value, "latin-1"]."""
+    return orjson.dumps([_field(name, value) for name, value in headers]).decode()
 
 
 def headers_of(value: str) -> Headers:
@@ -55,7 +58,7 @@ def headers_of(value: str) -> Headers:
     fields = orjson.loads(value)
     if not isinstance(fields, list) or not all(_is_field(item) for item in fields):
         raise ValueError(f"not a list of header fields: {value[:80]}")
-    return tuple((name, content) for name, content in fields)
+    return tuple(_restored_field(*item) for item in fields)
 
 
 def framing_text(chunks: Iterable[Chunk]) -> str:
@@ -77,8 +80,18 @@ def chunks_of(framing: str, body: Stored) -> tuple[Chunk, ...]:
     return tuple(Chunk(at, data[start:end]) for (at, _), (start, end) in zip(pairs, pairwise(marks), strict=True))
 
 
-def _readable(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("latin-1") if not _is_clean(text) else text
+def _field(name: str, value: str) -> list[str]:
+    """Spell a field; header bytes that are no UTF-8 came to us as lone surrogates, which JSON cannot hold."""
+    if _is_clean(name + value):
+        return [name, value]
+    return [*(text.encode("utf-8", "surrogateescape").decode(_LATIN) for text in (name, value)), _LATIN]
+
+
+def _restored_field(name: str, value: str, coding: str = "") -> tuple[str, str]:
+    if not coding:
+        return name, value
+    name, value = (text.encode(_LATIN).decode("utf-8", "surrogateescape") for text in (name, value))
+    return name, value
 
 
 def _is_clean(text: str) -> bool:
@@ -86,8 +99,12 @@ def _is_clean(text: str) -> bool:
 
 
 def _is_field(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2 and all(isinstance(part, str) for part in item)  # noqa: PLR2004
+    return (
+        isinstance(item, list)
+        and all(isinstance(part, str) for part in item)
+        and (len(item) == _PAIR or item[_PAIR:] == [_LATIN])
+    )
 
 
 def _is_pair(item: Any) -> bool:
-    return isinstance(item, list) and len(item) == 2 and all(type(part) is int and part >= 0 for part in item)  # noqa: PLR2004
+    return isinstance(item, list) and len(item) == _PAIR and all(type(part) is int and part >= 0 for part in item)

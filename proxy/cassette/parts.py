@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+SMALLEST = 256
+"""Bytes of a part: smaller elements share one, for a row costs more than they do."""
+
 WHOLE = 1024
 """Bodies of fewer bytes stay whole: most are, and cutting them would cost more rows than it saves bytes."""
 
 # A string is skipped in one step; one that never ends reaches to the body's end, so that no input costs more.
-_TOKEN = re.compile(rb'"(?>[^"\\]+|\\.)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?>[^"\\]+|\\(?:.|\Z))*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _OPEN, _CLOSE = frozenset(b"[{"), frozenset(b"]}")
 _LIST, _COMMA = ord("["), ord(",")
 _IN_TOP_LIST = 2
@@ -28,7 +31,9 @@ def cut(body: bytes) -> list[bytes]:
 
 
 def _marks(body: bytes) -> list[int]:
+    """Mark where lists begin and end, and between them elements that make a part; each list starts anew."""
     marks: list[int] = []
+    begin = 0
     depth = 0
     in_list = False
     for match in _TOKEN.finditer(body):
@@ -36,11 +41,13 @@ def _marks(body: bytes) -> list[int]:
         if token in _OPEN:
             depth += 1
             if depth == _IN_TOP_LIST and (in_list := token == _LIST):
-                marks.append(match.end())
+                begin = match.end()
+                marks.append(begin)
         elif token in _CLOSE:
             if depth == _IN_TOP_LIST and in_list:
                 marks.append(match.start())
             depth -= 1
-        elif token == _COMMA and depth == _IN_TOP_LIST and in_list:
-            marks.append(match.start())
+        elif token == _COMMA and depth == _IN_TOP_LIST and in_list and match.start() - begin >= SMALLEST:
+            begin = match.start()
+            marks.append(begin)
     return marks

@@ -23,15 +23,23 @@ if TYPE_CHECKING:
 
 _TAKE = "id, key, variant, lane, take, status, outcome"
 
-_TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? order by run_id, recorded_at, lane, take"  # noqa: S608
+_IN_ORDER = "order by run_id, recorded_at, lane, take"
+
+_TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? {_IN_ORDER}"  # noqa: S608
+
+_TAKES_OF_PREFIX = f"select {_TAKE} from interactions where key >= ? and key < ? {_IN_ORDER}"  # noqa: S608
+_AFTER_ANY_DIGIT = "g"
+
+_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions {_IN_ORDER}"  # noqa: S608
 
 _RESPONSE = "status, response_headers, outcome, first_byte_us, duration_us, response_framing, response_body"
 
+# A step's parent is older than the step: a file that says otherwise leads in no circle.
 _REQUEST_PARTS = """
-with recursive path(parent_id, part_id, depth) as (
-  select parent_id, part_id, 0 from bodies where id = ?
+with recursive path(id, parent_id, part_id, depth) as (
+  select id, parent_id, part_id, 0 from bodies where id = ?
   union all
-  select b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id)
+  select b.id, b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id and b.id < path.id)
 select data from path join parts on parts.id = path.part_id order by depth desc"""
 
 
@@ -80,6 +88,7 @@ class Reader:
         if not path.exists():
             raise CassetteMissingError(f"there is no cassette {path}: record one with `llmtape record -c {path}`")
         self.path = path
+        self._new_keys: dict[int, str] = {}
         with self._translated():
             uri = f"file:{quote(str(path.absolute()))}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
@@ -108,13 +117,13 @@ class Reader:
         """Return the takes that play for a track: its own lane's, else those of all lanes, in order."""
         same = [take for take in self.takes_of_key(asked.key) if take.track.variant is asked.variant]
         own = [take for take in same if take.track.lane == asked.lane]
-        return own or same
+        return sorted(own, key=lambda take: take.number) or same
 
     def takes_of_key(self, key: str) -> list[Take]:
         """Return all takes of a key, of any variant and lane, in the order in which they were asked for."""
         if self._rekeyed is not None:
             return self._rekeyed.get(key, [])
-        return [_take(row) for row in self._all(_TAKES_OF_KEY, key)]
+        return self._takes(_TAKES_OF_KEY, key)
 
     def response(self, take: Take) -> tuple[Response, int | None]:
         """Return a take's response, and how many tokens it says it has."""
@@ -138,18 +147,18 @@ class Reader:
 
     def entries(self) -> Iterator[Entry]:
         """Yield all interactions in the order in which they were asked for, without their bodies."""
-        statement = f"select {_TAKE}, {_ENTRY} from interactions order by run_id, recorded_at, lane, take"  # noqa: S608
         with self._translated():
-            for row in self._connection.execute(statement):
-                yield Entry(_take(row[:7]), *row[7:])
+            for row in self._connection.execute(f"select {_TAKE}, {_ENTRY} from interactions {_IN_ORDER}"):  # noqa: S608
+                entry = Entry(self._take(row[:7]), *row[7:])
+                _check_whole(entry.run_id, entry.first_byte_us, entry.duration_us)
+                yield entry
 
     def requests(self) -> Iterator[tuple[Take, str, Request]]:
         """Yield all stored requests, without their headers, each with its take and when it was recorded."""
-        statement = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions"  # noqa: S608
         with self._translated():
-            for row in self._connection.execute(statement):
+            for row in self._connection.execute(_REQUESTS):
                 recorded_at, method, path, query, body = row[7:]
-                yield _take(row[:7]), recorded_at, Request(method, path, query, (), self._request_body(body))
+                yield self._take(row[:7]), recorded_at, Request(method, path, query, (), self._request_body(body))
 
     def find(self, prefix: str) -> list[Take]:
         """Return the takes that `KEY` or `KEY:TAKE` names, KEY being any unique beginning of a key.
@@ -157,14 +166,29 @@ class Reader:
         Raises KeyNotFoundError where there is none, or where keys that differ begin so.
         """
         key, _, number = prefix.partition(":")
-        statement = f"select {_TAKE} from interactions where substr(key, 1, ?) = ? order by variant, lane, take"  # noqa: S608
-        takes = [_take(row) for row in self._all(statement, len(key), key.lower())]
+        takes = self._takes_of_prefix(key.lower())
         if len({take.track.key for take in takes}) > 1:
             raise KeyNotFoundError(f"{key!r} is the beginning of several keys in {self.path}: give more digits")
         named = [take for take in takes if not number or str(take.number) == number]
         if not key or not named:
             raise KeyNotFoundError(f"no recording {prefix!r} in {self.path}: `llmtape ls {self.path}` lists them")
         return named
+
+    def _takes_of_prefix(self, prefix: str) -> list[Take]:
+        if self._rekeyed is not None:
+            return [take for key, takes in self._rekeyed.items() if key.startswith(prefix) for take in takes]
+        return self._takes(_TAKES_OF_PREFIX, prefix, prefix + _AFTER_ANY_DIGIT)
+
+    def _takes(self, statement: str, *values: Any) -> list[Take]:
+        rows = self._all(statement, *values)
+        with self._translated():
+            return [self._take(row) for row in rows]
+
+    def _take(self, row: tuple[Any, ...]) -> Take:
+        id_, key, variant, lane, number, status, outcome = row
+        key = self._new_keys.get(id_, key)
+        _check_whole(number, status)
+        return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
 
     def _request_body(self, body: int | None) -> bytes:
         if body is None:
@@ -175,11 +199,10 @@ class Reader:
         """Make the keys anew where other rules made those in the file: keys are never trusted then."""
         if dict(self._connection.execute("select name, value from cassette")).items() >= layout.KEYED_BY.items():
             return None
+        self._new_keys = {take.id: normalize(request).key for take, _, request in self.requests()}
         keys: dict[str, list[Take]] = {}
-        for take, _, request in self.requests():
-            canonical = normalize(request)
-            track = Track(canonical.key, take.track.variant, take.track.lane)
-            keys.setdefault(canonical.key, []).append(Take(take.id, track, take.number, take.status, take.outcome))
+        for entry in self.entries():
+            keys.setdefault(entry.take.track.key, []).append(entry.take)
         return keys
 
     def _one(self, statement: str, *values: Any) -> tuple[Any, ...]:
@@ -208,20 +231,16 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     (application_id,) = connection.execute("pragma application_id").fetchone()
     (version,) = connection.execute("pragma user_version").fetchone()
     if application_id != layout.APPLICATION_ID:
-        raise CassetteError(f"{path} is not a cassette: another program made this file. Name another file with -c")
+        raise CassetteError(f"{path} is not a cassette: another program made this file. Name another one")
     if version > layout.VERSION:
         raise CassetteError(
             f"{path} has cassette format {version}, and this llmtape reads up to {layout.VERSION}: update llmtape"
         )
 
 
-def _take(row: tuple[Any, ...]) -> Take:
-    id_, key, variant, lane, number, status, outcome = row
-    return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
-
-
 def _response(row: tuple[Any, ...]) -> Response:
     status, headers, outcome, first_byte_us, duration_us, framing, body, *_ = row
+    _check_whole(status, first_byte_us, duration_us)
     return Response(
         status=status,
         headers=layout.headers_of(headers),
@@ -230,3 +249,10 @@ def _response(row: tuple[Any, ...]) -> Response:
         first_byte_us=first_byte_us,
         duration_us=duration_us,
     )
+
+
+def _check_whole(*values: object) -> None:
+    """Raise ValueError where a column of integers holds something else, as SQLite lets it."""
+    for value in values:
+        if type(value) is not int:
+            raise ValueError(f"{value!r} stands where an integer should")

@@ -96,36 +96,45 @@ INTERACTIONS: Final = Table(
     UniqueConstraint("key", "variant", "lane", "take"),
 )
 
+# Views give text where that loses nothing, and a blob elsewhere: SQLite itself does not look, and readers fail on text
+# that is no UTF-8. A piece of a text is one, unless it begins or ends within a character.
 _VIEWS: Final = (
     """
 create view requests as
 select i.id as interaction_id,
-  (with recursive path(parent_id, part_id, depth) as (
-     select parent_id, part_id, 0 from bodies where id = i.request_body
+  (with recursive path(id, parent_id, part_id, depth) as (
+     select id, parent_id, part_id, 0 from bodies where id = i.request_body
      union all
-     select b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id)
-   select group_concat(data, '') from
-     (select data from path join parts on parts.id = path.part_id order by depth desc)) as body
+     select b.id, b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id and b.id < path.id)
+   select case when max(typeof(data) = 'blob') then cast(group_concat(data, '') as blob)
+     else group_concat(data, '') end
+   from (select data from path join parts on parts.id = path.part_id order by depth desc)) as body
 from interactions i""",
     """
 create view chunks as
-select interaction_id, seq, at_us, cast(substr(body, 1 + ends - bytes, bytes) as text) as data
+select interaction_id, seq, at_us,
+  case when is_text
+    and hex(substr(body, 1 + ends - bytes, 1)) not between '80' and 'BF'
+    and hex(substr(body, 1 + ends, 1)) not between '80' and 'BF'
+  then cast(substr(body, 1 + ends - bytes, bytes) as text) else substr(body, 1 + ends - bytes, bytes) end as data
 from (
   select i.id as interaction_id, f.key as seq, json_extract(f.value, '$[0]') as at_us,
     json_extract(f.value, '$[1]') as bytes,
     sum(json_extract(f.value, '$[1]')) over (partition by i.id order by f.key) as ends,
+    typeof(i.response_body) = 'text' as is_text,
     cast(i.response_body as blob) as body
   from interactions i, json_each(i.response_framing) f)""",
     """
 create view transcript as
 select i.id, i.recorded_at, i.model, i.lane,
   (select json_extract(m.value, '$.content')
-   from json_each(case when json_valid(r.body) then r.body else '{}' end, '$.messages') m
-   where json_extract(m.value, '$.role') = 'user' order by m.key desc limit 1) as prompt,
-  case when json_valid(i.response_body) then json_extract(i.response_body, '$.choices[0].message.content')
+   from json_each(case when typeof(r.body) = 'text' and json_valid(r.body) then r.body else '{}' end, '$.messages') m
+   where m.type = 'object' and json_extract(m.value, '$.role') = 'user' order by m.key desc limit 1) as prompt,
+  case when typeof(i.response_body) = 'text' and json_valid(i.response_body)
+  then json_extract(i.response_body, '$.choices[0].message.content')
   else (select group_concat(json_extract(event, '$.choices[0].delta.content'), '') from
     (select substr(data, 7) as event from chunks c
-     where c.interaction_id = i.id and c.data like 'data: {%' order by seq)
+     where c.interaction_id = i.id and typeof(c.data) = 'text' and c.data like 'data: {%' order by seq)
     where json_valid(event)) end as answer,
   i.finish_reason, i.prompt_tokens, i.completion_tokens, i.outcome
 from interactions i join requests r on r.interaction_id = i.id""",

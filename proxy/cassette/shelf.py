@@ -7,7 +7,7 @@ something is recorded.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from proxy.cassette.reader import Reader
@@ -38,6 +38,7 @@ class Tape:
         self._reader = reader
         self._writer = writer
         self._numbers: Counter[Track] = Counter()
+        self._retaken: defaultdict[Track, set[int]] = defaultdict(set)
 
     @property
     def title(self) -> str:
@@ -59,7 +60,7 @@ class Tape:
 
     def reserve(self, asked: Track, drawn: Drawn) -> int:
         """Give the next take's number to a call that is recorded now, in the order in which calls arrive."""
-        if drawn.found is Found.INCOMPLETE and drawn.take and drawn.take.track.lane == asked.lane:
+        if drawn.found is Found.INCOMPLETE and drawn.take and self._is_free(asked, drawn.take):
             return drawn.take.number
         if asked not in self._numbers and self._reader is not None:
             own = [take.number for take in self._reader.takes(asked) if take.track.lane == asked.lane]
@@ -68,9 +69,18 @@ class Tape:
         self.deck.skip(asked)
         return self._numbers[asked]
 
+    def _is_free(self, asked: Track, incomplete: Take) -> bool:
+        """Tell whether a take that did not end well may be recorded anew, and no other call does so already."""
+        if incomplete.track != asked or incomplete.number in self._retaken[asked]:
+            return False
+        self._retaken[asked].add(incomplete.number)
+        return True
+
     def release(self, asked: Track, number: int) -> None:
         """Take a number back whose call was not recorded, unless later calls count on from it."""
-        if self._numbers[asked] == number:
+        if number in self._retaken[asked]:
+            self._retaken[asked].discard(number)
+        elif self._numbers[asked] == number:
             self._numbers[asked] -= 1
 
     def save(self, interaction: Interaction) -> Future[None]:
@@ -124,6 +134,8 @@ class Shelf:
         if not name:
             return self._default
         path = self._folder / f"{name}.sqlite"
+        if path.resolve() == self._default.resolve():
+            return self._default  # however it is named, a file is one tape
         # Names are checked where they are parsed; this holds also where a folder within is a link to elsewhere.
         if not path.resolve().is_relative_to(self._folder.resolve()):
             raise BadAddressError(f"the cassette {name!r} is outside of the folder {self._folder}")
@@ -132,9 +144,10 @@ class Shelf:
     def tape(self, name: str) -> Tape:
         """Return the cassette of that name, opened on its first use. Raises CassetteError."""
         path = self.path_of(name)
-        if path not in self._tapes:
-            self._tapes[path] = self._open(path)
-        return self._tapes[path]
+        place = path.resolve()
+        if place not in self._tapes:
+            self._tapes[place] = self._open(path)
+        return self._tapes[place]
 
     def close(self) -> None:
         """Close all, each brought to rest."""

@@ -25,7 +25,7 @@ from proxy.cassette import parts, schema
 from proxy.cassette.reader import check
 from proxy.core import canonical
 from proxy.core.completion import summarize
-from proxy.core.errors import CassetteError
+from proxy.core.errors import CassetteError, NotJsonError
 from proxy.core.model import Outcome
 
 if TYPE_CHECKING:
@@ -34,10 +34,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ClauseElement, Column, ColumnElement, Select, Table
 
-    from proxy.core.model import Interaction
+    from proxy.core.model import Interaction, Track
 
 _BUSY_SECONDS = 30.0
 """How long one recorder waits for another to end its transaction."""
+
+_REST_MILLISECONDS = 1000
+"""How long a recorder that ends waits for others to let go of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,9 @@ class Writer:
         self._run = run
         self._run_id: int | None = None
         self._is_new = False
+        self._is_awake = False
         self._replaced = False
+        self._renumbered: dict[tuple[Track, int], int] = {}
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._work, name=f"llmtape-writer-{path.name}", daemon=True)
@@ -134,6 +139,7 @@ class Writer:
         A take of this run that is saved again is replaced. A take that did not end well gives way to any other.
         """
         job = _Job(interaction, Future())
+        job.committed.set_running_or_notify_cancel()  # who stops waiting does not take a recording back
         self._jobs.put(job)
         return job.committed
 
@@ -182,13 +188,12 @@ class Writer:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Make or check the format within one transaction, then go to WAL mode."""
+        """Make or check the format within one transaction; a file that is as it should be is not touched."""
         with _transaction(connection):
             if connection.execute("select count(*) from sqlite_master").fetchone() == (0,):
                 _create_format(connection)
             check(connection, self.path)
             self._check_keys(connection)
-        connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma foreign_keys = on")
 
@@ -204,7 +209,7 @@ class Writer:
         """Store a batch in one transaction; where that fails, each by itself, so that one harms no other."""
         try:
             self._store_all(connection, [job.interaction for job in batch])
-        except (sqlite3.Error, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  whoever waits is told, and the thread goes on
             if len(batch) == 1:
                 batch[0].committed.set_exception(_translate(error, self.path))
                 return
@@ -216,12 +221,19 @@ class Writer:
 
     def _store_all(self, connection: sqlite3.Connection, interactions: Sequence[Interaction]) -> None:
         run_id = self._run_id
+        self._wake(connection)
         with _transaction(connection):
             if run_id is None:
                 run_id = _insert(connection, _INSERT_RUN, self._run.row())
             for interaction in interactions:
                 self._store(connection, run_id, interaction)
         self._run_id = run_id
+
+    def _wake(self, connection: sqlite3.Connection) -> None:
+        """Go to WAL mode, where another recorder is not just about to; until then a commit is as safe, and slower."""
+        if not self._is_awake:
+            with suppress(sqlite3.OperationalError):
+                self._is_awake = connection.execute("pragma journal_mode = wal").fetchone() == ("wal",)
 
     def _store(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> None:
         number = self._make_room(connection, run_id, interaction)
@@ -232,27 +244,39 @@ class Writer:
         """Delete what this recording replaces, in the transaction that stores it; return the take's number."""
         track = interaction.track
         on_track = {"key": track.key, "variant": track.variant.value, "lane": track.lane}
+        wanted = self._renumbered.get((track, interaction.number), interaction.number)
         others = set()
         for id_, number, other_run, outcome in connection.execute(_SELECT_TRACK, on_track).fetchall():
             # Runs that began after ours are recorders beside us: what they stored stays.
             is_earlier = self._run.replaces and other_run < run_id
-            gives_way = number == interaction.number and (other_run == run_id or outcome != Outcome.COMPLETE)
+            gives_way = number == wanted and (other_run == run_id or outcome != Outcome.COMPLETE)
             if is_earlier or gives_way:
                 connection.execute(_DELETE_INTERACTION, {"id": id_})
                 self._replaced = True
             else:
                 others.add(number)
-        return interaction.number if interaction.number not in others else max(others) + 1
+        if wanted in others:  # a recorder beside us took it meanwhile
+            wanted = max(others) + 1
+            self._renumbered[track, interaction.number] = wanted
+        return wanted
 
     def _rest(self, connection: sqlite3.Connection) -> None:
-        """Bring the file to rest: one plain file; none where nothing was recorded into a new one."""
-        with suppress(sqlite3.Error):  # what was recorded is safe in the WAL, whatever fails here
+        """Bring the file to rest: one plain file; none where nothing was recorded into a new one.
+
+        Where another process has the file open that is left to it; what was recorded is safe in the WAL.
+        """
+        with suppress(sqlite3.Error):
             if self._replaced:
                 _drop_unused_bodies(connection)
-            connection.execute("pragma wal_checkpoint(truncate)")
-            connection.execute("pragma journal_mode = delete")
+            if self._run_id is not None or self._is_new:
+                connection.execute(f"pragma busy_timeout = {_REST_MILLISECONDS}")
+                connection.execute("pragma wal_checkpoint(truncate)")
+                connection.execute("pragma journal_mode = delete")
+                self._remove_unused(connection)
         connection.close()
-        if self._is_new and self._run_id is None:
+
+    def _remove_unused(self, connection: sqlite3.Connection) -> None:
+        if self._is_new and connection.execute("select count(*) from runs").fetchone() == (0,):
             with suppress(OSError):
                 self.path.unlink()
 
@@ -345,7 +369,7 @@ def _row(interaction: Interaction, number: int, run_id: int, body: int | None) -
 def _model(body: bytes) -> str:
     try:
         value = canonical.loads(body).value
-    except canonical.NotJsonError:
+    except NotJsonError:
         return ""
     model = value.get("model") if isinstance(value, dict) else None
     return model.encode("utf-8", "replace").decode() if isinstance(model, str) else ""
@@ -354,9 +378,7 @@ def _model(body: bytes) -> str:
 def _translate(error: BaseException, path: Path) -> BaseException:
     if isinstance(error, CassetteError):
         return error
-    if isinstance(error, (OSError, sqlite3.Error, ValueError)):
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        return CassetteError(
-            f"cannot write the cassette {path}: {reason}. Is the folder there, writable, and has it room?"
-        )
-    return error
+    if not isinstance(error, Exception):
+        return error
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return CassetteError(f"cannot write the cassette {path}: {reason}. Is the folder there, writable, and has it room?")

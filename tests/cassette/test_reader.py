@@ -1,0 +1,392 @@
+"""A cassette is read as it was written, from anywhere, changing nothing; what is damaged is told in words."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.cassette.reader import Reader
+from proxy.cassette.writer import Writer
+from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
+from proxy.core.model import Outcome, Track, Variant
+from proxy.core.normalize import normalize
+from tests.cassette.making import AUTO, NOON, SSE_TYPE, answer, files, held, question, store, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from proxy.core.model import Interaction
+
+HELLO = question("hello")
+TRACK = Track(normalize(HELLO).key, Variant.JSON)
+LATER = NOON.replace("12:", "13:")
+NOBODY = 65534
+
+
+def change(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("pragma ignore_check_constraints = on")
+        connection.execute(statement)
+    finally:
+        connection.close()
+
+
+def numbers(path: Path, asked: Track = TRACK) -> list[int]:
+    with Reader(path) as reader:
+        return [take.number for take in reader.takes(asked)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tape.sqlite"
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Give up root's right to write anywhere, where tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def read_only(path: Path) -> Iterator[Path]:
+    """A cassette in a folder where nobody may write, that everybody may enter."""
+    store(path, [taken(HELLO, answer(b"1"))])
+    folder = Path(tempfile.mkdtemp(prefix="llmtape-test-"))
+    try:
+        copy = folder / "tape.sqlite"
+        shutil.copy(path, copy)
+        copy.chmod(0o444)
+        folder.chmod(0o555)
+        yield copy
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def test_takes_play_in_their_own_lane_first_else_those_of_all(path: Path) -> None:
+    lanes = ["", "a", "a", "b"]
+    counts = [1, 1, 2, 1]
+    times = [NOON.replace("00:00.000", f"0{minute}:00.000") for minute in (3, 1, 4, 2)]
+    parts = list(zip(lanes, counts, times, strict=True))
+    store(path, [taken(HELLO, answer(f"{lane}{n}".encode()), n, lane=lane, at=at) for lane, n, at in parts])
+    with Reader(path) as reader:
+
+        def played(lane: str) -> list[str]:
+            takes = reader.takes(replace(TRACK, lane=lane))
+            return [reader.response(take)[0].body.decode() for take in takes]
+
+        assert played("") == ["1"]
+        assert played("a") == ["a1", "a2"]
+        assert played("b") == ["b1"]
+        assert played("none of them") == ["a1", "b1", "1", "a2"]  # in the order in which they were asked for
+
+
+def test_takes_are_those_of_one_variant(path: Path) -> None:
+    store(path, [taken(HELLO, answer(variant.encode()), variant=variant) for variant in Variant])
+    with Reader(path) as reader:
+        for variant in Variant:
+            takes = reader.takes(replace(TRACK, variant=variant))
+            assert [take.track.variant for take in takes] == [variant]
+        assert len(reader.takes_of_key(TRACK.key)) == len(Variant)
+
+
+def test_a_lanes_takes_play_in_the_order_of_their_numbers_whichever_run_recorded_each(path: Path) -> None:
+    """`auto` records a take anew that was cut, in its place: it must not play last from then on."""
+    store(path, [taken(HELLO, answer(b"stump", outcome=Outcome.CUT), 1), taken(HELLO, answer(b"2"), 2)], AUTO)
+    store(path, [taken(HELLO, answer(b"1"), 1, at=LATER)], AUTO)
+    assert numbers(path) == [1, 2]
+
+
+def test_a_lanes_takes_play_in_the_order_of_their_numbers_whichever_was_stored_first(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"%d" % number), number) for number in (2, 3, 1)])
+    assert numbers(path) == [1, 2, 3]
+
+
+def test_tokens_and_times_come_with_a_response(path: Path) -> None:
+    body = b'{"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":4,"completion_tokens":7}}'
+    store(path, [taken(HELLO, answer(body[:10], body[10:]))])
+    with Reader(path) as reader:
+        (take,) = reader.takes(TRACK)
+        response, tokens = reader.response(take)
+        (entry,) = reader.entries()
+    assert tokens == 7
+    assert [chunk.at_us for chunk in response.chunks] == [100, 200]
+    assert (entry.finish_reason, entry.prompt_tokens, entry.completion_tokens) == ("stop", 4, 7)
+    assert (entry.model, entry.method, entry.path, entry.recorded_at) == ("m", "POST", "/v1/chat/completions", NOON)
+
+
+def test_entries_come_in_the_order_in_which_they_were_asked_for(path: Path) -> None:
+    made = [taken(question(f"q{minute}"), answer(b"x"), at=f"2026-01-01T00:0{minute}:00.000Z") for minute in range(5)]
+    store(path, [made[number] for number in (3, 0, 4, 1, 2)])
+    assert held(path) == made
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("{key}", [1, 2]),
+        ("{key}:2", [2]),
+        ("{short}", [1, 2]),
+        ("{short}:1", [1]),
+        ("{upper}:1", [1]),
+    ],
+)
+def test_a_recording_is_found_by_a_beginning_of_its_key(path: Path, prefix: str, expected: list[int]) -> None:
+    store(path, [taken(HELLO, answer(b"%d" % n), n) for n in (1, 2)] + [taken(question("other"), answer(b"other"))])
+    named = prefix.format(key=TRACK.key, short=TRACK.key[:12], upper=TRACK.key[:12].upper())
+    with Reader(path) as reader:
+        assert [take.number for take in reader.find(named)] == expected
+
+
+@pytest.mark.parametrize("prefix", ["", ":1", "zzzz", "{key}:3", "{key}:x", "%", "_", "{key}0", "*"])
+def test_what_names_no_recording_is_told(path: Path, prefix: str) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    with Reader(path) as reader, pytest.raises(KeyNotFoundError):
+        reader.find(prefix.format(key=TRACK.key))
+
+
+def test_a_beginning_of_several_keys_is_refused(path: Path) -> None:
+    made = [taken(question(str(number)), answer(b"1")) for number in range(17)]
+    store(path, made)
+    first_digits = [one.track.key[0] for one in made]
+    twice = next(digit for digit in first_digits if first_digits.count(digit) > 1)
+    with Reader(path) as reader, pytest.raises(KeyNotFoundError, match="several keys"):
+        reader.find(twice)
+
+
+# Reading changes nothing
+
+
+def test_reading_leaves_the_file_and_its_folder_as_they_are(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    path.chmod(0o400)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    with Reader(path) as reader:
+        reader.response(reader.takes(TRACK)[0])
+        list(reader.entries())
+        assert files(path) == [path.name]
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert files(path) == [path.name]
+
+
+def test_a_read_only_file_in_a_read_only_folder_can_be_read(read_only: Path) -> None:
+    with as_nobody():
+        with pytest.raises(PermissionError):
+            read_only.with_name("new").touch()
+        with Reader(read_only) as reader:
+            assert reader.response(reader.takes(TRACK)[0])[0].body == b"1"
+
+
+def test_a_reader_writes_nothing_though_it_may(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    with Reader(path) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader._connection.execute("delete from interactions")
+
+
+def test_a_reader_sees_what_a_recorder_beside_it_commits(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    writer = Writer(path, AUTO)
+    try:
+        with Reader(path) as reader:
+            assert len(reader) == 1
+            writer.save(taken(HELLO, answer(b"2"), 2)).result()
+            assert [take.number for take in reader.takes(TRACK)] == [1, 2]
+    finally:
+        writer.close()
+
+
+# What is no cassette, or a damaged one
+
+
+def test_a_missing_file_is_told_with_what_to_do(path: Path) -> None:
+    with pytest.raises(CassetteMissingError, match=r"there is no cassette .*llmtape record -c"):
+        Reader(path)
+    assert files(path) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is not a cassette"),
+        (b"no database, but longer than the head of one " * 20, "cannot read the cassette"),
+        (b"SQLite format 3\0" + b"\xff" * 4000, "cannot read the cassette|is not a cassette"),
+    ],
+)
+def test_what_is_no_database_is_told(path: Path, content: bytes, words: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(CassetteError, match=words) as caught:
+        Reader(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_is_no_cassette(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(CassetteError, match="cannot read the cassette"):
+        Reader(path)
+
+
+def test_another_programs_database_is_no_cassette(path: Path) -> None:
+    change(path, "create table interactions(id)")
+    with pytest.raises(CassetteError, match="is not a cassette: another program made this file"):
+        Reader(path)
+
+
+def test_a_later_format_is_refused_in_words(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    change(path, "pragma user_version = 2")
+    with pytest.raises(CassetteError, match="cassette format 2, and this llmtape reads up to 1: update llmtape"):
+        Reader(path)
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_file_that_was_cut_short_is_told_and_never_read_wrong(path: Path, keep: float) -> None:
+    made = [taken(question(f"q{number}"), answer(b"a" * 3000, b"b" * 3000)) for number in range(30)]
+    store(path, made)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * keep)])
+    with pytest.raises(CassetteError, match="cannot read the cassette"):
+        held(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update interactions set outcome = 'splendid'",
+        "update interactions set variant = 'xml'",
+        "update interactions set response_framing = '[[0,999]]'",
+        "update interactions set response_framing = 'x'",
+        "update interactions set response_headers = '{}'",
+        "update interactions set request_headers = '[[1,2]]'",
+        "update interactions set response_body = 5",
+        "update interactions set status = 'teapot'",
+        "update interactions set first_byte_us = 'soon'",
+        "update interactions set duration_us = 'never'",
+        "update interactions set take = 'first'",
+        "update interactions set response_body = cast(x'ff' as text), response_framing = '[[0,1]]'",
+        "drop table parts",
+        "drop table cassette",
+        "alter table interactions rename column response_body to body",
+    ],
+)
+def test_a_row_that_makes_no_sense_is_told_whichever_way_it_is_read(path: Path, statement: str) -> None:
+    """A cassette may come from anyone: no value in it may end in another exception than ours."""
+    store(path, [taken(HELLO, answer(b"1"))])
+    change(path, statement)
+
+    def read() -> list[Interaction]:
+        with Reader(path) as reader:
+            takes = [*reader.takes(TRACK), *reader.takes_of_key(TRACK.key), *reader.find(TRACK.key)]
+            takes += [entry.take for entry in reader.entries()] + [take for take, _, _ in reader.requests()]
+            assert takes
+            return [reader.interaction(take) for take in takes]
+
+    with pytest.raises(CassetteError, match="cannot read the cassette"):
+        read()
+
+
+@pytest.mark.parametrize("method", ["takes", "find"])
+@pytest.mark.parametrize("column", ["outcome", "variant"])
+def test_an_unknown_word_is_told_by_each_way_of_looking_up(path: Path, method: str, column: str) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    change(path, f"update interactions set {column} = 'strange'")
+    with Reader(path) as reader, pytest.raises(CassetteError, match="strange"):
+        reader.takes(TRACK) if method == "takes" else reader.find(TRACK.key)
+
+
+def test_a_body_that_leads_in_a_circle_does_not_run_for_ever(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    change(path, "update bodies set parent_id = id")
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > 100
+
+    with Reader(path) as reader:
+        reader._connection.set_progress_handler(count, 10_000)
+        (take,) = reader.takes(TRACK)
+        with suppress(CassetteError):
+            reader.interaction(take)
+    assert steps <= 100
+
+
+def test_a_recording_that_vanishes_is_told(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    with Reader(path) as reader:
+        (take,) = reader.takes(TRACK)
+        change(path, "delete from interactions")
+        with pytest.raises(CassetteError, match="vanished"):
+            reader.response(take)
+
+
+# Keys of other rules
+
+
+def make_old(path: Path) -> None:
+    """Let the file say that another version made its keys, and let them be such that no request has them."""
+    change(path, "update cassette set value = '0' where name = 'normalizer'")
+    change(path, "update interactions set key = 'f' || substr(key, 1, 63)")
+
+
+def test_keys_that_other_rules_made_are_made_anew(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1")), taken(question("other"), answer(b"2"))])
+    make_old(path)
+    with Reader(path) as reader:
+        (take,) = reader.takes(TRACK)
+        assert take.track == TRACK
+        assert reader.response(take)[0].body == b"1"
+        assert reader.takes_of_key("f" + TRACK.key[:63]) == []
+
+
+def test_keys_that_our_rules_made_are_taken_as_they_stand(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    change(path, "update interactions set key = 'f' || substr(key, 1, 63)")
+    with Reader(path) as reader:
+        assert reader.takes(TRACK) == []
+
+
+def test_a_cassette_that_does_not_say_what_made_its_keys_is_not_trusted(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    change(path, "update interactions set key = 'f' || substr(key, 1, 63)")
+    change(path, "delete from cassette")
+    assert numbers(path) == [1]
+
+
+def test_takes_under_keys_made_anew_play_in_order(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"%d" % number), number) for number in (3, 1, 2)])
+    make_old(path)
+    assert numbers(path) == [1, 2, 3]
+
+
+def test_all_that_is_listed_bears_the_keys_made_anew(path: Path) -> None:
+    """A miss names a key; `ls` and `show` must know it by that name."""
+    store(path, [taken(HELLO, answer(b"1"))])
+    make_old(path)
+    with Reader(path) as reader:
+        assert [entry.take.track.key for entry in reader.entries()] == [TRACK.key]
+        assert [take.track.key for take, _, _ in reader.requests()] == [TRACK.key]
+        assert [take.track.key for take in reader.find(TRACK.key[:12])] == [TRACK.key]
+
+
+def test_a_stream_comes_back_event_by_event(path: Path) -> None:
+    events = [b'data: {"n":%d}\n\n' % number for number in range(50)] + [b"data: [DONE]\n\n", b": bye"]
+    made = taken(HELLO, answer(*events, headers=SSE_TYPE), variant=Variant.SSE_USAGE)
+    store(path, [made])
+    assert held(path) == [made]
