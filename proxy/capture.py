@@ -70,32 +70,36 @@ class Capture:
         self._clock = clock
         self._first_byte_us = self._now()
         is_stream = content_type(answer.headers) == SSE_TYPE
+        # A stream goes in HTTP chunks even where its length was told: its last byte is not known from its events,
+        # the last HTTP chunk can wait for the commit.
+        self._length = None if is_stream else answer.length
         self._tee: Tee = StreamTee() if is_stream else PlainTee(answer.length)
         self._stored = 0  # how many chunks the last commit held
-        self._is_committed = False
+        self.is_committed = False
+        self._is_whole = False  # `[DONE]`, or the last byte of a counted body, was seen: a cut after it cuts nothing
         self._is_client_there = True
 
-    async def run(self, marks: Headers) -> bool:
-        """Pass the answer on, `marks` added to its head; return whether it was stored."""
+    async def run(self, marks: Headers) -> None:
+        """Pass the answer on, `marks` added to its head, and store it; `is_committed` tells whether it was."""
         answer = self._answer
-        self._client.start(answer.status, answer.headers + marks, reason=answer.reason, length=answer.length)
+        self._client.start(answer.status, answer.headers + marks, reason=answer.reason, length=self._length)
         if self._has_body():
             await self._write()  # the head alone; without a body it would be the end, and waits for the commit
         try:
             await self._pass_body()
         except UpstreamBrokeOffError as error:
             log.warning("%s", error)
-            await self._end(Outcome.CUT)
+            await self._end(None if self._is_whole else Outcome.CUT)
             await self._client.abort()
         else:
             await self._end(None)
             await self._write(last=True)
-        return self._is_committed
 
     async def _pass_body(self) -> None:
         async for data in self._answer.body:
             await self._write(self._tee.feed(data, self._now()))
             if self._tee.is_at_end:
+                self._is_whole = True
                 await self._commit(None)
                 await self._write(self._tee.release())
 
@@ -117,7 +121,7 @@ class Capture:
         except CassetteError as error:
             log.error("%s", error)  # noqa: TRY400  the text says it all
         else:
-            self._is_committed = True
+            self.is_committed = True
         self._stored = len(response.chunks)
 
     def _response(self, outcome: Outcome | None) -> Response:

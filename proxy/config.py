@@ -126,11 +126,14 @@ def load(
     )
 
 
-def environment_for_command(url: str, key: str | None) -> dict[str, str]:
-    """Return our environment, with what points a command's SDK to `url`; `key` is for where it has no API key."""
+def environment_for_command(url: str, *, key: str | None = None, token: str = "") -> dict[str, str]:
+    """Return our environment, with what points a command's SDK to `url`.
+
+    `token` is sent as its API key, whatever key it has; `key` where it has none.
+    """
     ours = {"OPENAI_BASE_URL": url, "OPENAI_API_BASE": url}
-    if key is not None and not os.environ.get("OPENAI_API_KEY"):
-        ours["OPENAI_API_KEY"] = key
+    if shown := token or (not os.environ.get("OPENAI_API_KEY") and key):
+        ours["OPENAI_API_KEY"] = shown
     return {**os.environ, **ours}
 
 
@@ -158,23 +161,29 @@ def _find_file(folder: Path) -> Path | None:
     for place in (folder, *folder.parents):
         if (own := place / FILE_NAME).is_file():
             return own
-        if (project := place / "pyproject.toml").is_file() and _read(project):
+        if (project := place / "pyproject.toml").is_file() and _section(_toml(project)) is not None:
             return project
     return None
 
 
 def _read(file: Path) -> dict[str, Any]:
+    values = _toml(file)
+    return _section(values) or {} if file.name == "pyproject.toml" else values
+
+
+def _section(values: Any) -> dict[str, Any] | None:
+    for name in _SECTION:
+        values = values.get(name) if isinstance(values, dict) else None
+    return values if isinstance(values, dict) else None
+
+
+def _toml(file: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the config {file}: {error.strerror}") from error
     except ValueError as error:
         raise ConfigError(f"the config {file} is no TOML: {error}") from error
-    if file.name == "pyproject.toml":
-        for name in _SECTION:
-            section = values.get(name, {})
-            values = section if isinstance(section, dict) else {}
-    return values
 
 
 def _check_names(values: Mapping[str, Any], struct: type[Struct], prefix: str, where: str) -> None:
@@ -183,15 +192,18 @@ def _check_names(values: Mapping[str, Any], struct: type[Struct], prefix: str, w
         if name not in fields:
             raise ConfigError(f"{where}: there is no setting {prefix}{name}.{_nearest(prefix + name)}")
         inner = fields[name]
-        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, Struct):
+        if isinstance(inner, type) and issubclass(inner, Struct):
+            if not isinstance(value, dict):
+                raise ConfigError(
+                    f"{where}: {prefix}{name} is a section: write [{prefix}{name}], and its settings below"
+                )
             _check_names(value, inner, f"{prefix}{name}.", where)
 
 
 def _nearest(name: str) -> str:
     known = [setting for setting, _, _ in settings()]
-    near = get_close_matches(name, known, n=1) or [
-        setting for setting in known if setting.rpartition(".")[2] == name.rpartition(".")[2]
-    ]
+    namesakes = [setting for setting in known if setting.rpartition(".")[2] == name.rpartition(".")[2]]
+    near = namesakes or get_close_matches(name, known, n=1)
     return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(known)}"
 
 

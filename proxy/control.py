@@ -64,7 +64,7 @@ class Control:
             "version": __version__,
             "mode": self._mode,
             "cassettes": [tape.title for tape in self._shelf],
-            "calls": {fate: self._ledger.total(fate) for fate in Fate},
+            "calls": {fate.value: self._ledger.total(fate) for fate in Fate},
         }
 
     async def _report(self, _address: Address) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Control:
                 {
                     "cassette": cassette,
                     "lane": lane,
-                    **{fate: self._ledger.lanes.get((cassette, lane), {}).get(fate, 0) for fate in Fate},
+                    **{fate.value: self._ledger.lanes.get((cassette, lane), {}).get(fate, 0) for fate in Fate},
                     "unplayed": unplayed[cassette, lane],
                 }
                 for cassette, lane in places

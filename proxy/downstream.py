@@ -6,6 +6,8 @@ the number of writes, that was asked for; aiohttp would frame and write each pie
 
 from __future__ import annotations
 
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PART_OF_A_CHUNK = b"1\r\n"
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time: RST instead of FIN
 
 
 class Downstream(web.StreamResponse):
@@ -37,6 +40,7 @@ class Downstream(web.StreamResponse):
         self._aborted = False
         self._counted = False
         self.started = False
+        self.outlived = False
 
     @property
     def keep_alive(self) -> bool:
@@ -80,7 +84,8 @@ class Downstream(web.StreamResponse):
             transport.write(_PART_OF_A_CHUNK)
         if self._chunked or self._counted:
             transport.close()
-        else:  # an HTTP/1.0 client takes a plain end for the body's
+        else:  # an HTTP/1.0 client takes a plain end for the body's: only a reset tells
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             transport.abort()
 
     async def _send(self, data: bytes) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from proxy.capture import Capture, Keeping, Slot
 from proxy.core import keep, refusal
 from proxy.core.deck import Drawn
-from proxy.core.errors import AnsweredError, CassetteMissingError, UpstreamBrokeOffError
+from proxy.core.errors import AnsweredError, CassetteError, CassetteMissingError, UpstreamBrokeOffError
 from proxy.core.ledger import Call, Fate, Ledger
 from proxy.core.miss import Miss
 from proxy.core.model import KEY_DIGITS, Headers, Request, Track, header
@@ -44,6 +44,8 @@ class Policy:
     mode: Mode
     pace: Pace = field(default_factory=Instant)
     keeping: Keeping = field(default_factory=Keeping)
+    secrets: frozenset[bytes] = frozenset()
+    """Credentials of our own, which an upstream may echo in its answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,14 @@ class Exchange:
         self._sleep = sleep
 
     async def answer(self, request: Request, address: Address, client: Client) -> None:
-        """Answer one API request. Raises LlmtapeError where nothing was answered yet."""
+        """Answer one API request. Raises BadAddressError for a cassette outside of the folder."""
         asked = self._ask(request, address, client)
+        try:
+            await self._go(asked, address)
+        except (AnsweredError, CassetteError) as error:  # nothing was answered yet
+            await self._fail(asked, error)
+
+    async def _go(self, asked: _Asked, address: Address) -> None:
         tape, drawn = self._look_up(asked, address)
         action = decide(self._policy.mode, drawn.found)
         if action is Action.PLAY and tape:
@@ -129,18 +137,23 @@ class Exchange:
 
     async def _capture(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
         number = tape.reserve(asked.track, drawn)
-        slot = Slot(asked.track, number, _timestamp(), self._clock(), asked.clean, asked.secrets)
+        asked.client.outlived = True
+        slot = Slot(asked.track, number, _timestamp(), self._clock(), asked.clean, asked.secrets | self._policy.secrets)
         async with self._send(asked, on_failure=lambda: tape.release(asked.track, number)) as answer:
             if not keep.is_recorded(answer.status, self._policy.keeping.errors):
                 tape.release(asked.track, number)
+                asked.client.outlived = False
                 await self._pass(asked, answer, Fate.NOT_RECORDED, f"status {answer.status} is not recorded")
                 return
             self._enter(asked, Fate.RECORDED, answer.status, slot.name)
             capture = Capture(
                 slot, answer, asked.client, save=tape.save, keeping=self._policy.keeping, clock=self._clock
             )
-            if not await capture.run(_mark(Fate.RECORDED, slot.name)):
-                self._ledger.lose(asked.cassette, asked.track.lane)
+            try:
+                await capture.run(_mark(Fate.RECORDED, slot.name))
+            finally:
+                if not capture.is_committed:
+                    self._ledger.lose(asked.cassette, asked.track.lane)
 
     async def _forward(self, asked: _Asked) -> None:
         async with self._send(asked) as answer:
@@ -148,16 +161,23 @@ class Exchange:
 
     @asynccontextmanager
     async def _send(self, asked: _Asked, on_failure: Callable[[], None] = lambda: None) -> AsyncIterator[Answer]:
-        """Call the upstream; where no answer begins, the ledger has it as a fault."""
+        """Call the upstream; `on_failure` is for where no answer begins."""
         assert self._sender is not None  # noqa: S101  given in the modes that call the upstream
         try:
             async with self._sender.send(asked.request) as answer:
                 yield answer
-        except AnsweredError as error:
+        except AnsweredError:
             on_failure()
-            self._enter(asked, Fate.NOT_RECORDED, error.status, note=str(error), fault=True)
-            log.warning("%s", error)
             raise
+
+    async def _fail(self, asked: _Asked, error: AnsweredError | CassetteError) -> None:
+        """Answer with an error of ours; the ledger has it as a fault."""
+        log.warning("%s", error)
+        fate = Fate.MISSED if self._sender is None else Fate.NOT_RECORDED
+        status, headers, body = refusal.answer(error)
+        self._enter(asked, fate, status, note=str(error), fault=True)
+        asked.client.start(status, headers + _mark(fate, asked.track.key[:KEY_DIGITS]), length=len(body))
+        await asked.client.write([body], last=True)
 
     async def _pass(self, asked: _Asked, answer: Answer, fate: Fate, note: str = "") -> None:
         """Hand on an answer that is not recorded; where the client leaves, so do we."""

@@ -27,13 +27,13 @@ async def play(
     client: Client, response: Response, schedule: Schedule | None, headers: Headers, sleep_until: SleepUntil
 ) -> None:
     """Send a response by its schedule, or all at once where there is none; `headers` are added to its own."""
-    streamed = response.content_type == SSE_TYPE
+    ends_well = response.outcome is not Outcome.CUT
+    counted = ends_well and response.content_type != SSE_TYPE  # a cut one was longer than what came of it
     client.start(
         response.status,
         _played_headers(response, instant=schedule is None) + headers,
-        length=None if streamed else len(response.body),
+        length=len(response.body) if counted else None,
     )
-    ends_well = response.outcome is not Outcome.CUT
     pieces = [chunk.data for chunk in response.chunks]
     if schedule is None:
         await client.write(pieces, last=ends_well)

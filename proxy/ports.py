@@ -48,7 +48,12 @@ class Sender(Protocol):
 
 
 class Client(Protocol):
-    """One answer being sent. Writing raises ClientGoneError once the client has left."""
+    """One answer being sent. Writing raises ClientGoneError once the client has left.
+
+    `outlived` says that the answer is worth having without its client: a recording. Any other ends with it.
+    """
+
+    outlived: bool
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None, length: int | None = None) -> None:
         """Set the head, which leaves with the first write. Where `length` is None the body goes in HTTP chunks."""

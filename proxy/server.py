@@ -10,12 +10,13 @@ import asyncio
 import logging
 import re
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from proxy import __version__
 from proxy.capture import Keeping
@@ -25,7 +26,7 @@ from proxy.control import Control
 from proxy.core import pace, refusal
 from proxy.core.address import parse
 from proxy.core.deck import Deck
-from proxy.core.errors import CassetteMissingError, ClientGoneError, LlmtapeError, ServerError
+from proxy.core.errors import CassetteMissingError, ClientGoneError, ForbiddenError, LlmtapeError, ServerError
 from proxy.core.guard import Guard
 from proxy.core.ledger import Ledger
 from proxy.core.model import Headers, Request
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("llmtape")
 
 _LONGEST_HEAD = 256 * 1024
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to call a proxy that listens on all addresses
 
 
 class Proxy:
@@ -63,13 +65,14 @@ class Proxy:
         self._needs_default = needs_default
         self._guard = Guard(frozenset(config.server.hosts), config.server.token)
         self._stack = AsyncExitStack()
+        self._running: set[asyncio.Task[None]] = set()
         self._exchange: Exchange
         self._control: Control
 
     @property
     def url(self) -> str:
         """The base URL that clients are pointed to."""
-        host = self.config.server.host
+        host = _ANYWHERE.get(self.config.server.host, self.config.server.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/v1"
 
     async def __aenter__(self) -> Self:
@@ -100,7 +103,8 @@ class Proxy:
 
             url = (await stack.enter_async_context(DemoUpstream())).url
         limits = self.config.timeouts
-        upstream = Upstream(url, Timeouts(limits.connect_s, limits.silence_s), self._upstream_key)
+        key = self._upstream_key or ("" if self.config.server.token else None)
+        upstream = Upstream(url, Timeouts(limits.connect_s, limits.silence_s), key)
         return await stack.enter_async_context(upstream)
 
     def _shelf(self, upstream: Upstream | None) -> Shelf:
@@ -139,18 +143,21 @@ class Proxy:
         patterns = tuple(re.compile(pattern.encode()) for pattern in config.redact.patterns)
         kept = frozenset(name.lower() for name in config.record.keep_headers)
         keeping = Keeping(config.record.errors, kept, Redactor(patterns, config.redact.responses))
-        return Policy(self.mode, pace.parse(config.replay.pace), keeping)
+        secrets = frozenset({self._upstream_key.encode()} if self._upstream_key else ())
+        return Policy(self.mode, pace.parse(config.replay.pace), keeping, secrets)
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         server = self.config.server
         runner = web.ServerRunner(
             web.Server(
                 self._handle,
+                handler_cancellation=True,
                 access_log=None,
+                logger=_wire_log(),
                 max_line_size=_LONGEST_HEAD,
                 max_field_size=_LONGEST_HEAD,
             ),
-            shutdown_timeout=server.drain_s,
+            shutdown_timeout=1.0,  # by then `_drain` has waited
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -162,26 +169,52 @@ class Proxy:
                 f"cannot listen on {server.host}:{server.port}: {error.strerror or error}. Name another port with "
                 "--port, or 0 for a free one"
             ) from error
+        stack.push_async_callback(self._drain, site)
         self.port = runner.addresses[0][1]
 
+    async def _drain(self, site: web.TCPSite) -> None:
+        """Take no more connections, and wait `drain_s` for running answers; recordings whose client left are some."""
+        await site.stop()
+        if self._running:
+            await asyncio.wait(self._running, timeout=self.config.server.drain_s)
+        running = tuple(self._running)
+        for answer in running:
+            answer.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+        """Answer in a task of its own: aiohttp cancels ours when the client leaves, and a recording goes on."""
         client = Downstream(raw)
+        answer = asyncio.create_task(self._serve(raw, client))
+        self._running.add(answer)
+        answer.add_done_callback(self._running.discard)
+        try:
+            await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            if not client.outlived:
+                answer.cancel()
+            raise
+        return client
+
+    async def _serve(self, raw: web.BaseRequest, client: Downstream) -> None:
         try:
             await self._answer(raw, client)
         except ClientGoneError:
             log.debug("the client left before its answer")
         except LlmtapeError as error:
+            log.warning("%s", error)
+            if not isinstance(error, ForbiddenError):
+                self.ledger.fail()
             if client.started:
-                log.error("%s", error)  # noqa: TRY400  the text says it all
                 await client.abort()
             else:
-                await _answer_with(client, *refusal.answer(error))
-        return client
+                with suppress(ClientGoneError):
+                    await _answer_with(client, *refusal.answer(error))
 
     async def _answer(self, raw: web.BaseRequest, client: Downstream) -> None:
         headers = _headers_of(raw)
         self._guard.check(headers)
-        address = parse(raw.message.path)
+        address = parse(raw.raw_path)
         if address.is_control:
             await _answer_with(client, *await self._control.answer(raw.method, address))
             return
@@ -196,10 +229,21 @@ async def _answer_with(client: Downstream, status: int, headers: Headers, body: 
 
 
 def _headers_of(raw: web.BaseRequest) -> Headers:
-    fields: Any = raw.message.raw_headers
     return tuple(
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in fields
+        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+        for name, value in raw.raw_headers
     )
+
+
+def _wire_log() -> logging.Logger:
+    """Return aiohttp's log without what a client that speaks no HTTP would put there, traceback and all."""
+    wire = logging.getLogger("llmtape.wire")
+    wire.addFilter(_is_ours)
+    return wire
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _microseconds() -> int:

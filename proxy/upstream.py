@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
@@ -17,7 +18,6 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from proxy.core.errors import ConfigError, UpstreamBrokeOffError, UpstreamTimeoutError, UpstreamUnreachableError
-from proxy.core.model import header
 from proxy.ports import Answer
 
 if TYPE_CHECKING:
@@ -41,10 +41,14 @@ _HOP_BY_HOP: Final = frozenset(
 )
 """Source: RFC 9110, section 7.6.1, and RFC 2616, section 13.5.1."""
 
-_OURS_UPWARD: Final = frozenset({"host", "content-length", "content-encoding", "accept-encoding", "expect"})
+_CODINGS: Final = frozenset({"gzip", "deflate", "br", "zstd"})
+"""What aiohttp undoes on both sides; a body in any other coding goes on as it came, and says so."""
+
+_OURS_UPWARD: Final = frozenset({"host", "content-length", "accept-encoding", "expect"})
 """Fields that are written anew: the body goes up whole and plain, and the answer is asked for uncompressed."""
 
 _MOUNT = "/v1"
+_LARGE = 2**20  # aiohttp warns of larger bytes, and writes a file in pieces
 _LONGEST_HEAD = 256 * 1024
 
 
@@ -64,7 +68,7 @@ class _Attempt:
 
 
 class Upstream:
-    """The API behind the proxy. `url` stands in for `/v1`; `key` replaces the callers' where the config says so."""
+    """The API behind the proxy. `url` stands in for `/v1`; a `key` replaces the callers', an empty one by none."""
 
     def __init__(self, url: str, timeouts: Timeouts, key: str | None = None) -> None:
         self._url = parse_url(url)
@@ -75,8 +79,8 @@ class Upstream:
 
     @property
     def shown(self) -> str:
-        """The URL without credentials, for messages and for the cassette."""
-        return str(self._url.with_user(None).with_query(None))
+        """The URL, for messages and for the cassette; it has no credentials."""
+        return str(self._url)
 
     async def __aenter__(self) -> Self:
         self._pooled = self._session(force_close=False)
@@ -135,7 +139,7 @@ class Upstream:
             request.method,
             self.target(request),
             headers=self._upward(request.headers),
-            data=request.body or None,
+            data=BytesIO(request.body) if len(request.body) > _LARGE else request.body or None,
             allow_redirects=False,
             trace_request_ctx=attempt,
         )
@@ -159,16 +163,19 @@ class Upstream:
     def _upward(self, headers: Headers) -> CIMultiDict[str]:
         named = _named_by_connection(headers)
         kept = CIMultiDict(
-            (name, value)
+            (name, _readable(value))
             for name, value in headers
             if (low := name.lower()) not in _HOP_BY_HOP
             and low not in _OURS_UPWARD
+            and not _is_undone(low, value)
             and low not in named
             and not low.startswith("x-llmtape")
         )
         if self._key is not None:
-            kept["Authorization"] = f"Bearer {self._key}"
-            kept.popall("api-key", None)
+            for name in ("authorization", "api-key"):
+                kept.popall(name, None)
+            if self._key:
+                kept["Authorization"] = f"Bearer {self._key}"
         kept["Accept-Encoding"] = "identity"
         return kept
 
@@ -203,6 +210,11 @@ def parse_url(url: str) -> URL:
         parsed = URL()
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ConfigError(f"upstream {url!r} is no URL: say https://HOST/v1, or demo for the embedded one")
+    if parsed.user or parsed.password or parsed.query_string or parsed.fragment:
+        raise ConfigError(
+            f"the upstream's URL at {parsed.host} may have a path, and no credentials, query or fragment: clients send "
+            "their own with each request"
+        )
     return parsed
 
 
@@ -213,8 +225,8 @@ async def _note_reuse(
 
 
 def _named_by_connection(headers: Headers) -> frozenset[str]:
-    value = header(headers, "connection") or ""
-    return frozenset(name.strip().lower() for name in value.split(","))
+    values = [value for name, value in headers if name.lower() == "connection"]
+    return frozenset(name.strip().lower() for value in values for name in value.split(","))
 
 
 def _fields(response: aiohttp.ClientResponse) -> Headers:
@@ -227,11 +239,23 @@ def _fields(response: aiohttp.ClientResponse) -> Headers:
 def _downward(response: aiohttp.ClientResponse) -> Headers:
     """Return the fields that go on to the client; the body's framing is written anew, its coding is undone."""
     headers = _fields(response)
-    dropped = _HOP_BY_HOP | _named_by_connection(headers) | {"content-length", "content-encoding", "x-llmtape"}
-    return tuple((name, value) for name, value in headers if name.lower() not in dropped)
+    dropped = _HOP_BY_HOP | _named_by_connection(headers) | {"content-length", "x-llmtape"}
+    return tuple(
+        (name, value) for name, value in headers if (low := name.lower()) not in dropped and not _is_undone(low, value)
+    )
+
+
+def _is_undone(name: str, value: str) -> bool:
+    return name == "content-encoding" and value.strip().lower() in _CODINGS
+
+
+def _readable(value: str) -> str:
+    """Return a field whose bytes are no UTF-8 as the Latin-1 that it is: aiohttp would drop those bytes."""
+    raw = value.encode("utf-8", "surrogateescape")
+    return value if value.isascii() or raw.decode("utf-8", "ignore") == value else raw.decode("latin-1")
 
 
 def _length(response: aiohttp.ClientResponse, method: str) -> int | None:
-    if method == "HEAD" or "Content-Encoding" in response.headers:
+    if method == "HEAD" or _is_undone("content-encoding", response.headers.get("Content-Encoding", "")):
         return None
     return response.content_length
