@@ -63,7 +63,8 @@ class Conversation:
         query = f"?{request.query}" if request.query else ""
         name = take_name(self.interaction.track.key, self.interaction.number)
         named = (f"  {model}", "bold") if isinstance(model, str) else ""
-        yield styled((name, "bold cyan"), named, (f"  {request.method} {request.path}{query}", "dim"))
+        where = (f"  {request.method} {request.path}{query}", "dim")
+        yield from self.screen.block(styled((name, "bold cyan"), named, where))
         if isinstance(body, dict) and "messages" in body:
             others = "  ".join(f"{name}={value}" for name, value in parameters(body))
             yield from self.screen.block(styled((others, "dim"))) if others else ()
@@ -129,7 +130,7 @@ class Conversation:
 
     def _titled(self, title: str, style: str, remark: str = "") -> Iterator[Text]:
         yield styled()
-        yield styled((title, f"bold {style}"), (f"  {remark}" if remark else "", "dim"))
+        yield from self.screen.block(styled((title, f"bold {style}"), (f"  {remark}" if remark else "", "dim")))
 
     def _block(self, text: str, style: str = "") -> Iterator[Text]:
         yield from self.screen.block(styled((text, style)), _INDENT)

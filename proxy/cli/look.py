@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from proxy.core.canonical import Json
+    from proxy.core.completion import Completion
     from proxy.core.model import Interaction, Request, Response, Take
 
 _LONGEST_RULE = 80
@@ -49,8 +50,8 @@ def ls(cassette: Path, *, as_json: bool) -> None:
 
     \b
     --json is a list of objects: name, key, take, variant, lane, run, recorded_at (UTC), method, path,
-    model, prompt (the last user message), answer (the first choice's text), tool_calls (its name and
-    arguments each), error, finish_reason, prompt_tokens, completion_tokens, status, outcome,
+    model, prompt (the last user message), answer, refusal and tool_calls [{name, arguments}]
+    (the first choice's), error, finish_reason, prompt_tokens, completion_tokens, status, outcome,
     first_byte_us, duration_us. What there is none of is null.
     """  # noqa: D301  click wants the character
     with Reader(cassette) as reader:
@@ -96,7 +97,8 @@ def show(cassette: Path, key: str, *, as_json: bool) -> None:
 
 def _lines(reader: Reader, width: int) -> Iterator[Text]:
     layout = listing.plan(reader.entries(), width)
-    yield layout.header()
+    if len(reader):
+        yield layout.header()
     for entry in reader.entries():
         interaction = reader.interaction(entry.take)
         prompt = last_user_message(wording.parsed(interaction.request.body))
@@ -123,7 +125,6 @@ def _print_list(values: Iterable[Json], indent: int | None = None) -> None:
 def _listed(reader: Reader, entry: Entry) -> dict[str, Json]:
     interaction = reader.interaction(entry.take)
     answer = assemble(interaction.response)
-    first = answer.choices[0] if answer.choices else None
     return {
         **_named(interaction),
         "run": entry.run_id,
@@ -132,8 +133,7 @@ def _listed(reader: Reader, entry: Entry) -> dict[str, Json]:
         "path": entry.path,
         "model": entry.model or None,
         "prompt": last_user_message(wording.parsed(interaction.request.body)),
-        "answer": (first.content or None) if first else None,
-        "tool_calls": [{"name": call.name, "arguments": call.arguments} for call in first.tool_calls] if first else [],
+        **_first_choice(answer),
         "error": answer.error or None,
         "finish_reason": entry.finish_reason,
         "prompt_tokens": entry.prompt_tokens,
@@ -143,6 +143,14 @@ def _listed(reader: Reader, entry: Entry) -> dict[str, Json]:
         "first_byte_us": entry.first_byte_us,
         "duration_us": entry.duration_us,
     }
+
+
+def _first_choice(answer: Completion) -> dict[str, Json]:
+    if not answer.choices:
+        return {"answer": None, "refusal": None, "tool_calls": []}
+    first = answer.choices[0]
+    calls = [{"name": call.name, "arguments": call.arguments} for call in first.tool_calls]
+    return {"answer": first.content or first.audio or None, "refusal": first.refusal or None, "tool_calls": calls}
 
 
 def _whole(interaction: Interaction, run: RecordedRun) -> dict[str, Json]:

@@ -114,45 +114,52 @@ passthrough = _command(
 )
 
 
+class _Signals:
+    """Asks us to stop at the first signal, and ends us at once at the second.
+
+    A terminal sends an interrupt to the command, too: it is the command's to handle, and only noted here.
+    """
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.terminate = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._note, number)
+
+    def _note(self, number: int) -> None:
+        if self.stop.is_set():
+            os._exit(_SIGNALLED + number)
+        self.stop.set()
+        if number == signal.SIGTERM:
+            self.terminate.set()
+
+
 async def _run(mode: Mode, loaded: Loaded, command: Sequence[str]) -> int:
     config = loaded.config
     proxy = Proxy(config, mode, upstream_key=loaded.upstream_key, needs_default=loaded.names_cassette)
     status = 0
     async with proxy:
-        stopped = _on_signals()
+        signals = _Signals()
         _announce(proxy, quiet=bool(command))
         if command:
-            status = await _run_command(command, proxy, stopped)
+            status = await _run_command(command, proxy, signals.terminate)
         else:
-            await stopped.wait()
+            await signals.stop.wait()
     _summarize(proxy, quiet=bool(command))
     return status or _judge(proxy.ledger)
 
 
-def _on_signals() -> asyncio.Event:
-    """Stop in good order at the first signal, and at once at the second."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop(number: int) -> None:
-        if stopped.is_set():
-            os._exit(_SIGNALLED + number)
-        stopped.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-    return stopped
-
-
-async def _run_command(command: Sequence[str], proxy: Proxy, stopped: asyncio.Event) -> int:
+async def _run_command(command: Sequence[str], proxy: Proxy, terminate: asyncio.Event) -> int:
     needs_no_key = not calls_upstream(proxy.mode) or proxy.config.upstream == DEMO
-    key = proxy.config.server.token or ("llmtape" if needs_no_key else None)
+    environment = environment_for_command(
+        proxy.url, key="llmtape" if needs_no_key else None, token=proxy.config.server.token
+    )
     try:
-        process = await asyncio.create_subprocess_exec(*command, env=environment_for_command(proxy.url, key))
+        process = await asyncio.create_subprocess_exec(*command, env=environment)
     except OSError as error:
         raise ConfigError(f"cannot run {command[0]}: {error.strerror}") from error
     ended = asyncio.ensure_future(process.wait())
-    asked = asyncio.ensure_future(stopped.wait())
+    asked = asyncio.ensure_future(terminate.wait())
     await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
     if not ended.done():

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from proxy.core import canonical
+from proxy.core.errors import NotJsonError
 
 if TYPE_CHECKING:
     from proxy.core.canonical import Json
@@ -49,7 +50,7 @@ def parsed(data: bytes) -> Json:
         return None
     try:
         return canonical.loads(data).value
-    except canonical.NotJsonError:
+    except NotJsonError:
         return data.decode("utf-8", "backslashreplace")
 
 
