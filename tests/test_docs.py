@@ -1,0 +1,54 @@
+"""What the docs say is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from proxy.cli import COMMANDS
+from proxy.config import settings
+from proxy.control import Control
+from proxy.core.ledger import Ledger
+from proxy.core.modes import Found, Mode
+from proxy.core.parameters import PARAMETERS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_page_on_keys_has_the_codes_own_table() -> None:
+    rows = [f"| `{name}` | {parameter.role} | {parameter.note} |" for name, parameter in sorted(PARAMETERS.items())]
+    assert "\n".join(rows) in (ROOT / "docs/keys.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_knows_every_mode_and_no_command_that_is_not_there() -> None:
+    assert [mode for mode in Mode if f"| `{mode}` |" not in README] == []
+    named = set(re.findall(r"(?m)^llmtape (\w+)", README)) - {"replay"}
+    assert named <= set(COMMANDS)
+
+
+def test_the_readme_names_every_dependency() -> None:
+    wanted = re.findall(r'(?m)^  "([A-Za-z0-9-]+)[><=]', (ROOT / "pyproject.toml").read_text())
+    assert [name for name in wanted if name.lower() not in README.lower()] == []
+
+
+def test_the_page_on_http_has_every_code_and_endpoint() -> None:
+    page = (ROOT / "docs/http.md").read_text()
+    codes = [found for found in Found if found is not Found.PLAYABLE]
+    assert [code for code in codes if f"`{code}`" not in page] == []
+    control = Control(Mode.REPLAY, [], Ledger())  # type: ignore[arg-type]  # no shelf is asked for its routes
+    assert [name for verb, name in control._endpoints if f"`{verb} /_llmtape/{name}`" not in page] == []
+
+
+def test_the_example_config_names_every_setting() -> None:
+    example = (ROOT / "config.example.toml").read_text()
+    assert [name for name, _, _ in settings() if f"{name.rpartition('.')[2]} =" not in example] == []
