@@ -52,6 +52,11 @@ async def stream(url: str, number: int) -> Stream:
     return Stream(asked, tuple(sent), tuple(arrived))
 
 
-async def streams(url: str, count: int, first: int = 0) -> list[Stream]:
-    """Ask so many times at once."""
-    return list(await asyncio.gather(*(stream(url, first + number) for number in range(count))))
+async def streams(url: str, count: int, first: int = 0, apart_s: float = 0.0) -> list[Stream]:
+    """Ask so many times, all at once or so far apart, and read all of them together."""
+
+    async def ask(number: int) -> Stream:
+        await asyncio.sleep(number * apart_s)
+        return await stream(url, first + number)
+
+    return list(await asyncio.gather(*map(ask, range(count))))

@@ -222,11 +222,18 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any
             near = get_close_matches(key, known, n=1)
             raise ConfigError(f"environment: there is no {key}." + (f" Is {near[0]} meant?" if near else ""))
         name, kind = known[key]
-        value: Any = [part.strip() for part in text.split(",") if part.strip()] if kind == tuple[str, ...] else text
         try:
+            value = _list(text) if kind == tuple[str, ...] else text
             yield name, msgspec.to_builtins(msgspec.convert(value, kind, strict=False))
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             raise ConfigError(f"environment: {key}={text}: {_lower(error)}") from error
+
+
+def _list(text: str) -> Any:
+    """Read a list from a variable: as JSON, for what has commas in it, or parted by commas."""
+    if text.lstrip().startswith("["):
+        return msgspec.json.decode(text)
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _set(values: dict[str, Any], name: str, value: Any) -> None:

@@ -11,18 +11,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_every_answer_comes_again_byte_for_byte(tmp_path: Path) -> None:
+async def test_every_answer_comes_again_byte_for_byte_and_only_streams_have_events(tmp_path: Path) -> None:
     results = await take(tmp_path / "demo.sqlite")
     assert [result.step for result in results] == list(STEPS)
     assert all(result.is_same for result in results)
     assert all(result.replayed.status == 200 for result in results)
+    assert [bool(result.events) for result in results] == [bool(step.body.get("stream")) for step in STEPS]
     with Reader(tmp_path / "demo.sqlite") as reader:
         assert len(reader) == len(STEPS)
-
-
-async def test_only_streams_have_events(tmp_path: Path) -> None:
-    results = await take(tmp_path / "demo.sqlite")
-    assert [bool(result.events) for result in results] == [bool(step.body.get("stream")) for step in STEPS]
 
 
 def test_one_byte_that_differs_is_seen() -> None:

@@ -86,7 +86,9 @@ class Tape:
     def save(self, interaction: Interaction) -> Future[None]:
         """Store an interaction; the future is done once it is committed."""
         assert self._writer is not None  # noqa: S101  opened in the modes that record
-        return self._writer.save(interaction)
+        committed = self._writer.save(interaction)
+        committed.add_done_callback(lambda _: self._retaken[interaction.track].discard(interaction.number))
+        return committed
 
     def nearest(self, asked: Canonical) -> tuple[int, Nearest | None]:
         """Count what is held, and find the recorded request most like this one. Reads all: call it on a thread."""
@@ -124,6 +126,7 @@ class Shelf:
         self._mode = mode
         self._run = run
         self._deck = deck
+        self._paths: dict[str, Path] = {}
         self._tapes: dict[Path, Tape] = {}
 
     def __iter__(self) -> Iterator[Tape]:
@@ -131,29 +134,31 @@ class Shelf:
 
     def path_of(self, name: str) -> Path:
         """Tell which file a name means; the empty name means the default cassette."""
-        if not name:
-            return self._default
-        path = self._folder / f"{name}.sqlite"
-        if path.resolve() == self._default.resolve():
-            return self._default  # however it is named, a file is one tape
-        # Names are checked where they are parsed; this holds also where a folder within is a link to elsewhere.
-        if not path.resolve().is_relative_to(self._folder.resolve()):
-            raise BadAddressError(f"the cassette {name!r} is outside of the folder {self._folder}")
-        return path
+        if name not in self._paths:
+            self._paths[name] = self._find(name) if name else self._default
+        return self._paths[name]
 
     def tape(self, name: str) -> Tape:
         """Return the cassette of that name, opened on its first use. Raises CassetteError."""
         path = self.path_of(name)
-        place = path.resolve()
-        if place not in self._tapes:
-            self._tapes[place] = self._open(path)
-        return self._tapes[place]
+        if path not in self._tapes:
+            self._tapes[path] = self._open(path)
+        return self._tapes[path]
 
     def close(self) -> None:
         """Close all, each brought to rest."""
         for tape in self:
             tape.close()
         self._tapes.clear()
+
+    def _find(self, name: str) -> Path:
+        path = self._folder / f"{name}.sqlite"
+        place = path.resolve()
+        # Names are checked where they are parsed; this holds also where a folder within is a link to elsewhere.
+        if not place.is_relative_to(self._folder.resolve()):
+            raise BadAddressError(f"the cassette {name!r} is outside of the folder {self._folder}")
+        known = (other for other in (self._default, *self._paths.values()) if other.resolve() == place)
+        return next(known, path)  # however it is named, a file is one tape
 
     def _open(self, path: Path) -> Tape:
         writer = self._open_writer(path) if records(self._mode) else None

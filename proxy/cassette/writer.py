@@ -194,6 +194,8 @@ class Writer:
                 _create_format(connection)
             check(connection, self.path)
             self._check_keys(connection)
+        if self._is_new:  # there is nothing to leave as it is, and in WAL mode two recorders see each other
+            self._wake(connection)
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma foreign_keys = on")
 
@@ -268,7 +270,7 @@ class Writer:
         with suppress(sqlite3.Error):
             if self._replaced:
                 _drop_unused_bodies(connection)
-            if self._run_id is not None or self._is_new:
+            if self._is_new or connection.execute("pragma journal_mode").fetchone() == ("wal",):
                 connection.execute(f"pragma busy_timeout = {_REST_MILLISECONDS}")
                 connection.execute("pragma wal_checkpoint(truncate)")
                 connection.execute("pragma journal_mode = delete")
