@@ -14,7 +14,7 @@ SAMPLES = ROOT / "cassettes/samples.sqlite"
 
 def test_the_samples_replay_without_a_miss(tmp_path: Path) -> None:
     llmtape = Path(sys.executable).with_name("llmtape")
-    command = [llmtape, "replay", "-c", SAMPLES, "--", sys.executable, ROOT / "cassettes/samples.py"]
+    command = [str(llmtape), "replay", "-c", str(SAMPLES), "--", sys.executable, str(ROOT / "cassettes/samples.py")]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "missed" not in ran.stderr

@@ -1,8 +1,7 @@
 """Writing a cassette.
 
 Rule: one thread writes, and a future tells when an interaction is committed; nothing is ever half stored. While a
-recorder runs the file is in WAL mode; at rest it is one plain file. Statements are built with SQLAlchemy Core from
-the tables in `schema`, once, and run on the driver's connection: executing them through Core took longer than SQLite.
+recorder runs the file is in WAL mode; at rest it is one plain file.
 """
 
 from __future__ import annotations
@@ -15,13 +14,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import bindparam, delete, insert, select
-from sqlalchemy.dialects.sqlite import dialect
+from typing import TYPE_CHECKING, Any
 
 from proxy.cassette import format as layout
-from proxy.cassette import parts, schema
+from proxy.cassette import parts, schema, statements
 from proxy.cassette.reader import check
 from proxy.core import canonical
 from proxy.core.completion import summarize
@@ -31,8 +27,6 @@ from proxy.core.model import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from sqlalchemy import ClauseElement, Column, ColumnElement, Select, Table
 
     from proxy.core.model import Interaction, Track
 
@@ -62,49 +56,6 @@ class Run:
             "upstream": self.upstream,
             "llmtape_version": self.llmtape_version,
         }
-
-
-_SQLITE: Final = dialect(paramstyle="named")
-_PART, _BODY, _INTERACTION = schema.PARTS.c, schema.BODIES.c, schema.INTERACTIONS.c
-
-
-def _compiled(statement: ClauseElement) -> str:
-    return str(statement.compile(dialect=_SQLITE))
-
-
-def _insert_into(table: Table) -> str:
-    """Write an insert of all columns but the row id, each bound under its name."""
-    return _compiled(
-        insert(table).values({name: bindparam(name) for column in table.c if (name := column.name) != "id"})
-    )
-
-
-def _where_bound(*columns: Column[Any]) -> list[ColumnElement[bool]]:
-    return [column == bindparam(column.name) for column in columns]
-
-
-def _used_bodies() -> Select[Any]:
-    """Select the steps of all paths that end in an interaction's body."""
-    ends = select(_INTERACTION.request_body.label("id")).where(_INTERACTION.request_body.is_not(None))
-    used = ends.cte("used", recursive=True)
-    return select(used.union(select(_BODY.parent_id).where(_BODY.id == used.c.id)).c.id)
-
-
-_INSERT_CASSETTE: Final = _insert_into(schema.CASSETTE)
-_INSERT_RUN: Final = _insert_into(schema.RUNS)
-_INSERT_PART: Final = _insert_into(schema.PARTS)
-_INSERT_BODY: Final = _insert_into(schema.BODIES)
-_INSERT_INTERACTION: Final = _insert_into(schema.INTERACTIONS)
-_SELECT_PART: Final = _compiled(select(_PART.id).where(*_where_bound(_PART.sha256)))
-_SELECT_BODY: Final = _compiled(select(_BODY.id).where(*_where_bound(_BODY.parent_id, _BODY.part_id)))
-_SELECT_TRACK: Final = _compiled(
-    select(_INTERACTION.id, _INTERACTION.take, _INTERACTION.run_id, _INTERACTION.outcome).where(
-        *_where_bound(_INTERACTION.key, _INTERACTION.variant, _INTERACTION.lane)
-    )
-)
-_DELETE_INTERACTION: Final = _compiled(delete(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.id)))
-_DELETE_UNUSED_BODIES: Final = _compiled(delete(schema.BODIES).where(_BODY.id.not_in(_used_bodies())))
-_DELETE_UNUSED_PARTS: Final = _compiled(delete(schema.PARTS).where(_PART.id.not_in(select(_BODY.part_id))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +177,7 @@ class Writer:
         self._wake(connection)
         with _transaction(connection):
             if run_id is None:
-                run_id = _insert(connection, _INSERT_RUN, self._run.row())
+                run_id = _insert(connection, statements.INSERT_RUN, self._run.row())
             for interaction in interactions:
                 self._store(connection, run_id, interaction)
         self._run_id = run_id
@@ -240,7 +191,7 @@ class Writer:
     def _store(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> None:
         number = self._make_room(connection, run_id, interaction)
         body = _store_body(connection, interaction.request.body)
-        _insert(connection, _INSERT_INTERACTION, _row(interaction, number, run_id, body))
+        _insert(connection, statements.INSERT_INTERACTION, _row(interaction, number, run_id, body))
 
     def _make_room(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> int:
         """Delete what this recording replaces, in the transaction that stores it; return the take's number."""
@@ -248,12 +199,12 @@ class Writer:
         on_track = {"key": track.key, "variant": track.variant.value, "lane": track.lane}
         wanted = self._renumbered.get((track, interaction.number), interaction.number)
         others = set()
-        for id_, number, other_run, outcome in connection.execute(_SELECT_TRACK, on_track).fetchall():
+        for id_, number, other_run, outcome in connection.execute(statements.SELECT_TRACK, on_track).fetchall():
             # Runs that began after ours are recorders beside us: what they stored stays.
             is_earlier = self._run.replaces and other_run < run_id
             gives_way = number == wanted and (other_run == run_id or outcome != Outcome.COMPLETE)
             if is_earlier or gives_way:
-                connection.execute(_DELETE_INTERACTION, {"id": id_})
+                connection.execute(statements.DELETE_INTERACTION, {"id": id_})
                 self._replaced = True
             else:
                 others.add(number)
@@ -298,7 +249,7 @@ def _create_format(connection: sqlite3.Connection) -> None:
     for statement in schema.statements():
         connection.execute(statement)
     for name, value in {"format": str(layout.VERSION), **layout.KEYED_BY}.items():
-        _insert(connection, _INSERT_CASSETTE, {"name": name, "value": value})
+        _insert(connection, statements.INSERT_CASSETTE, {"name": name, "value": value})
 
 
 @contextmanager
@@ -327,16 +278,17 @@ def _store_body(connection: sqlite3.Connection, body: bytes) -> int | None:
     step = 0
     for data in parts.cut(body) if body else ():
         part = {"sha256": hashlib.sha256(data).digest(), "data": layout.stored(data)}
-        part_id = _find_or_insert(connection, _SELECT_PART, _INSERT_PART, part)
-        step = _find_or_insert(connection, _SELECT_BODY, _INSERT_BODY, {"parent_id": step, "part_id": part_id})
+        part_id = _find_or_insert(connection, statements.SELECT_PART, statements.INSERT_PART, part)
+        link = {"parent_id": step, "part_id": part_id}
+        step = _find_or_insert(connection, statements.SELECT_BODY, statements.INSERT_BODY, link)
     return step or None
 
 
 def _drop_unused_bodies(connection: sqlite3.Connection) -> None:
     """Delete the parts of requests that were replaced and that no other request shares."""
     with _transaction(connection):
-        connection.execute(_DELETE_UNUSED_BODIES)
-        connection.execute(_DELETE_UNUSED_PARTS)
+        connection.execute(statements.DELETE_UNUSED_BODIES)
+        connection.execute(statements.DELETE_UNUSED_PARTS)
 
 
 def _row(interaction: Interaction, number: int, run_id: int, body: int | None) -> dict[str, Any]:
