@@ -6,12 +6,12 @@ They begin 10 ms apart: begun at the same instant they would measure how fast co
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import TYPE_CHECKING
 
 from bench.client import Stream, body, streams
 from bench.figures import percentile, show
 from bench.processes import llmtape, upstream
+from proxy.cassette.reader import Reader
 from proxy.core.model import Request
 from proxy.core.normalize import normalize
 
@@ -26,7 +26,7 @@ def run(folder: Path) -> None:
     cassette = folder / "pace.sqlite"
     counts = (1, 100)
     with upstream(EVENTS, 20) as direct, llmtape("record", cassette, "--upstream", direct) as recording:
-        asyncio.run(streams(recording, max(counts)))
+        asyncio.run(streams(recording, max(counts), apart_s=0.01))
     due = _due(cassette, max(counts))
     with llmtape("replay", cassette, "--pace", "recorded") as replaying:
         rows = [_row(count, asyncio.run(streams(replaying, count, apart_s=0.01)), due) for count in counts]
@@ -36,15 +36,11 @@ def run(folder: Path) -> None:
 def _due(cassette: Path, count: int) -> list[list[float]]:
     """Read when each event of each stream came, in ms from the moment its request was sent."""
     found = []
-    with sqlite3.connect(cassette) as connection:
+    with Reader(cassette) as reader:
         for number in range(count):
             key = normalize(Request("POST", "/v1/chat/completions", body=body(number))).key
-            statement = (
-                "select at_us from chunks join interactions on id = interaction_id where key = ? "
-                "and data like 'data: {%' order by seq"
-            )
-            found.append([at_us / 1000 for (at_us,) in connection.execute(statement, (key,))])
-    connection.close()
+            response, _ = reader.response(reader.takes_of_key(key)[0])
+            found.append([chunk.at_us / 1000 for chunk in response.chunks if chunk.data.startswith(b"data: {")])
     return found
 
 

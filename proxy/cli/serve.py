@@ -7,6 +7,7 @@ command's own, or where that is 0: 3 if anything missed, 1 if anything failed.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -139,6 +140,7 @@ async def _run(mode: Mode, loaded: Loaded, command: Sequence[str]) -> int:
     proxy = Proxy(config, mode, upstream_key=loaded.upstream_key, needs_default=loaded.names_cassette)
     status = 0
     async with proxy:
+        gc.freeze()  # what was imported stays; walking it again and again would stall all streams for 40 ms a time
         signals = _Signals()
         _announce(proxy, quiet=bool(command))
         if command:
