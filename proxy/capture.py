@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from proxy.core import http1, keep
 from proxy.core.completion import judge
 from proxy.core.errors import CassetteError, ClientGoneError, UpstreamBrokeOffError
-from proxy.core.model import SSE_TYPE, Interaction, Outcome, Request, Response, Track, content_type, take_name
+from proxy.core.model import Interaction, Outcome, Request, Response, Track, Variant, is_stream, take_name
 from proxy.core.redact import Redactor
 from proxy.tee import PlainTee, StreamTee, Tee
 
@@ -69,11 +69,12 @@ class Capture:
         self._keeping = keeping
         self._clock = clock
         self._first_byte_us = self._now()
-        is_stream = content_type(answer.headers) == SSE_TYPE
+        self._was_asked = slot.track.variant is not Variant.JSON
+        streams = is_stream(answer.status, answer.headers, was_asked=self._was_asked)
         # A stream goes in HTTP chunks even where its length was told: its last byte is not known from its events,
         # the last HTTP chunk can wait for the commit.
-        self._length = None if is_stream else answer.length
-        self._tee: Tee = StreamTee() if is_stream else PlainTee(answer.length)
+        self._length = None if streams else answer.length
+        self._tee: Tee = StreamTee() if streams else PlainTee(answer.length)
         self._stored = 0  # how many chunks the last commit held
         self.is_committed = False
         self._is_whole = False  # `[DONE]`, or the last byte of a counted body, was seen: a cut after it cuts nothing
@@ -133,6 +134,7 @@ class Capture:
             outcome=outcome or Outcome.COMPLETE,
             first_byte_us=self._first_byte_us,
             duration_us=self._now(),
+            was_asked_as_stream=self._was_asked,
         )
         if redactor.finds(response.body):
             log.warning("the answer recorded as %s has text in the shape of a secret", slot.name)

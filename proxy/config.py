@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -32,7 +33,7 @@ ENVIRONMENT_PREFIX: Final = "LLMTAPE_"
 FILE_NAME: Final = "llmtape.toml"
 
 _SECTION = ("tool", "llmtape")
-_NOT_SETTINGS = frozenset({"LLMTAPE_CONFIG"})
+_NOT_SETTINGS = frozenset({"LLMTAPE_CONFIG", "LLMTAPE_URL"})
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -131,7 +132,9 @@ def environment_for_command(url: str, *, key: str | None = None, token: str = ""
 
     `token` is sent as its API key, whatever key it has; `key` where it has none.
     """
-    ours = {"OPENAI_BASE_URL": url, "OPENAI_API_BASE": url}
+    ours = {"OPENAI_BASE_URL": url, "OPENAI_API_BASE": url, "LLMTAPE_URL": url.removesuffix("/v1")}
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy of the network must not be asked for this machine
+        ours[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
     if shown := token or (not os.environ.get("OPENAI_API_KEY") and key):
         ours["OPENAI_API_KEY"] = shown
     return {**os.environ, **ours}
@@ -219,14 +222,15 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any
         if not key.startswith(ENVIRONMENT_PREFIX) or key in _NOT_SETTINGS:
             continue
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            raise ConfigError(f"environment: there is no {key}." + (f" Is {near[0]} meant?" if near else ""))
+            near = get_close_matches(key, known, n=1, cutoff=0.75)
+            hint = f"Is {near[0]} meant?" if near else f"Known are: {', '.join(known)}"
+            raise ConfigError(f"environment: there is no {key}. {hint}")
         name, kind = known[key]
         try:
             value = _list(text) if kind == tuple[str, ...] else text
             yield name, msgspec.to_builtins(msgspec.convert(value, kind, strict=False))
         except msgspec.DecodeError as error:
-            raise ConfigError(f"environment: {key}={text}: {_lower(error)}") from error
+            raise ConfigError(f"environment: {key}={text}: {_lower(error)}{_choices(name)}") from error
 
 
 def _list(text: str) -> Any:
@@ -248,7 +252,16 @@ def _convert(values: Mapping[str, Any], where: str) -> Config:
         return msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$.")
-        raise ConfigError(f"{where}: {place.rstrip('`') or 'top level'}: {reason[:1].lower()}{reason[1:]}") from error
+        name = place.rstrip("`")
+        reason = f"{reason[:1].lower()}{reason[1:]}{_choices(name)}"
+        raise ConfigError(f"{where}: {name or 'top level'}: {reason}") from error
+
+
+def _choices(name: str) -> str:
+    kinds = [kind for setting, kind, _ in settings() if setting == name]
+    if not kinds or not isinstance(kinds[0], type) or not issubclass(kinds[0], Enum):
+        return ""
+    return f": say {' or '.join(kinds[0])}"
 
 
 def _lower(error: Exception) -> str:

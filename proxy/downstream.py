@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from proxy.core import http1
-from proxy.core.errors import BodyTooLargeError, ClientGoneError
+from proxy.core.errors import BadBodyError, BodyTooLargeError, ClientGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +127,10 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
                     f"the request's body is over {limit} bytes: raise server.body_limit to allow it"
                 )
             parts.append(part)
-    except (ConnectionError, web.RequestPayloadError) as error:
+    except web.RequestPayloadError as error:
+        if request.transport is not None and "Content-Encoding" in request.headers:
+            raise BadBodyError(f"the request's body cannot be decoded: {error}") from error
+        raise ClientGoneError("the client left before it had sent its request") from error
+    except ConnectionError as error:
         raise ClientGoneError("the client left before it had sent its request") from error
     return b"".join(parts)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from proxy.capture import Capture, Keeping, Slot
 from proxy.core import keep, refusal
 from proxy.core.deck import Drawn
-from proxy.core.errors import AnsweredError, CassetteError, CassetteMissingError, UpstreamBrokeOffError
+from proxy.core.errors import AnsweredError, BadAddressError, CassetteError, CassetteMissingError, UpstreamBrokeOffError
 from proxy.core.ledger import Call, Fate, Ledger
 from proxy.core.miss import Miss
 from proxy.core.model import KEY_DIGITS, Headers, Request, Track, header
@@ -54,10 +54,10 @@ class _Asked:
 
     request: Request
     clean: Request
-    secrets: frozenset[bytes]
     canonical: Canonical
     track: Track
     cassette: str
+    is_named: bool
     arrived_us: int
     client: Client
 
@@ -74,6 +74,7 @@ class Exchange:
         self._ledger = ledger
         self._clock = clock
         self._sleep = sleep
+        self._seen: set[bytes] = set()
 
     async def answer(self, request: Request, address: Address, client: Client) -> None:
         """Answer one API request. Raises BadAddressError for a cassette outside of the folder."""
@@ -96,17 +97,20 @@ class Exchange:
             await self._refuse(asked, tape, drawn)
 
     def _ask(self, request: Request, address: Address, client: Client) -> _Asked:
-        secrets = credentials(request.headers, request.query)
+        secrets = credentials(request.headers, request.query) | self._policy.secrets
+        self._seen |= secrets
+        if any(secret in address.lane.encode() for secret in secrets):
+            raise BadAddressError("the lane bears a credential: name it after the test, and nothing else")
         clean = self._policy.keeping.redactor.request(request, secrets)
         clean = replace(clean, headers=keep.of_request(clean.headers))
         canonical = normalize(clean)
         return _Asked(
             request=request,
             clean=clean,
-            secrets=secrets,
             canonical=canonical,
             track=Track(canonical.key, canonical.variant, address.lane),
             cassette=str(self._shelf.path_of(address.cassette)),
+            is_named=bool(address.cassette),
             arrived_us=self._clock(),
             client=client,
         )
@@ -138,7 +142,8 @@ class Exchange:
     async def _capture(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
         number = tape.reserve(asked.track, drawn)
         asked.client.outlived = True
-        slot = Slot(asked.track, number, _timestamp(), self._clock(), asked.clean, asked.secrets | self._policy.secrets)
+        # What was seen of any caller, since an answer may echo what an earlier one was told.
+        slot = Slot(asked.track, number, _timestamp(), self._clock(), asked.clean, frozenset(self._seen))
         async with self._send(asked, on_failure=lambda: tape.release(asked.track, number)) as answer:
             if not keep.is_recorded(answer.status, self._policy.keeping.errors):
                 tape.release(asked.track, number)
@@ -153,6 +158,7 @@ class Exchange:
                 await capture.run(_mark(Fate.RECORDED, slot.name))
             finally:
                 if not capture.is_committed:
+                    log.warning("%s is not in the cassette: its answer did not end, or could not be stored", slot.name)
                     self._ledger.lose(asked.cassette, asked.track.lane)
 
     async def _forward(self, asked: _Asked) -> None:
@@ -196,13 +202,23 @@ class Exchange:
             await client.write((), last=True)
 
     async def _refuse(self, asked: _Asked, tape: Tape | None, drawn: Drawn) -> None:
-        miss = Miss(drawn.found, asked.cassette, asked.track, asked.canonical, take=drawn.take)
-        if tape is not None:
-            held, nearest = await asyncio.to_thread(tape.nearest, asked.canonical)
-            miss = replace(miss, held=held, nearest=nearest if drawn.found is Found.NOT_RECORDED else None)
+        held = tape.held if tape else 0
+        miss = Miss(
+            drawn.found,
+            asked.cassette,
+            asked.track,
+            asked.canonical,
+            held=held,
+            take=drawn.take,
+            is_named=asked.is_named,
+        )
+        # Counted before anything is waited for: a client that gives up has missed all the same.
+        entered = self._enter(asked, Fate.MISSED, refusal.STATUS, note=miss.report())
+        if tape and drawn.found is Found.NOT_RECORDED:
+            miss = replace(miss, nearest=await asyncio.to_thread(tape.nearest, asked.canonical))
         report = miss.report()
-        self._enter(asked, Fate.MISSED, refusal.STATUS, note=report)
-        log.warning("%s", report)
+        self._ledger.explain(entered, report)
+        log.warning("%s", report.removeprefix("llmtape "))
         body = refusal.body(report, "cassette_miss", drawn.found, miss.param)
         marks = _mark(Fate.MISSED, asked.track.key[:KEY_DIGITS])
         asked.client.start(refusal.STATUS, refusal.FINAL + marks, length=len(body))
@@ -210,11 +226,12 @@ class Exchange:
 
     def _enter(
         self, asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "", fault: bool = False
-    ) -> None:
+    ) -> Call:
         request = asked.clean
         call = Call(fate, asked.cassette, asked.track.lane, take, request.method, request.path, status, note)
         self._ledger.enter(call, fault=fault)
         log.info("%s %s %s %s %d", fate, take or asked.track.key[:KEY_DIGITS], request.method, request.path, status)
+        return call
 
 
 def _mark(fate: Fate, what: str, note: str = "") -> Headers:

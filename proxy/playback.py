@@ -11,7 +11,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from proxy.core.model import SSE_TYPE, Headers, Outcome, Response
+from proxy.core.model import Headers, Outcome, Response
 
 if TYPE_CHECKING:
     from proxy.core.pace import Schedule
@@ -28,7 +28,7 @@ async def play(
 ) -> None:
     """Send a response by its schedule, or all at once where there is none; `headers` are added to its own."""
     ends_well = response.outcome is not Outcome.CUT
-    counted = ends_well and response.content_type != SSE_TYPE  # a cut one was longer than what came of it
+    counted = ends_well and not response.is_stream  # a cut one was longer than what came of it
     client.start(
         response.status,
         _played_headers(response, instant=schedule is None) + headers,

@@ -28,7 +28,7 @@ from proxy.core.address import parse
 from proxy.core.deck import Deck
 from proxy.core.errors import CassetteMissingError, ClientGoneError, ForbiddenError, LlmtapeError, ServerError
 from proxy.core.guard import Guard
-from proxy.core.ledger import Ledger
+from proxy.core.ledger import Fate, Ledger
 from proxy.core.model import Headers, Request
 from proxy.core.modes import Mode, calls_upstream, looks_up, records
 from proxy.core.redact import Redactor
@@ -74,6 +74,11 @@ class Proxy:
         """The base URL that clients are pointed to."""
         host = _ANYWHERE.get(self.config.server.host, self.config.server.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/v1"
+
+    @property
+    def running(self) -> int:
+        """How many answers are on their way."""
+        return len(self._running)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -201,6 +206,10 @@ class Proxy:
             await self._answer(raw, client)
         except ClientGoneError:
             log.debug("the client left before its answer")
+        except asyncio.CancelledError:
+            if client.started:  # it must not take what it has for the whole
+                await client.abort()
+            raise
         except LlmtapeError as error:
             log.warning("%s", error)
             if not isinstance(error, ForbiddenError):
@@ -208,8 +217,9 @@ class Proxy:
             if client.started:
                 await client.abort()
             else:
+                status, fields, body = refusal.answer(error)
                 with suppress(ClientGoneError):
-                    await _answer_with(client, *refusal.answer(error))
+                    await _answer_with(client, status, (*fields, ("x-llmtape", Fate.NOT_RECORDED.value)), body)
 
     async def _answer(self, raw: web.BaseRequest, client: Downstream) -> None:
         headers = _headers_of(raw)

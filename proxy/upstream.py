@@ -197,6 +197,8 @@ class Upstream:
                 f"the upstream {self.shown} did not {what} within {limit:g} s (the limits are in [timeouts])"
             )
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, (aiohttp.ClientResponseError, aiohttp.ClientPayloadError)):
+            return UpstreamUnreachableError(f"the upstream {self.shown} answered with what is no HTTP: {reason}")
         return UpstreamUnreachableError(
             f"cannot reach the upstream {self.shown}: {reason}. Is the URL right (--upstream), and the server up?"
         )

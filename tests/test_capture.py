@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import sys
 from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import brotli
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +42,11 @@ from tests.running import (
     request,
     running,
 )
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -601,3 +608,41 @@ async def test_no_answer_stops_the_recorder(tmp_path: Path) -> None:
         assert (await ask(proxy.url + CHAT, chat())).body == odd
         assert (await ask(proxy.url + CHAT, chat("Go on."))).body == PLAIN
     assert PLAIN in [recorded.response.body for recorded in recordings(cassette)]
+
+
+# What servers get wrong
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream"])
+async def test_a_stream_that_is_not_labelled_as_one_is_one_where_one_was_asked_for(tmp_path: Path, kind: str) -> None:
+    cassette = tmp_path / "c.sqlite"
+    headers = {"Content-Type": kind}
+    (live,) = await record(cassette, stream([delta("a"), STOP, DONE], headers=headers))
+    played = await replay(cassette)
+    assert (live.body, played.chunks) == (delta("a") + STOP + DONE, (delta("a"), STOP, DONE))
+    assert played.headers["content-type"] == kind
+
+
+async def test_a_stump_that_is_not_labelled_as_a_stream_is_none_the_better(tmp_path: Path) -> None:
+    cassette = tmp_path / "c.sqlite"
+    await record(cassette, stream([delta("a"), delta("b")], headers={"Content-Type": "text/plain"}))
+    assert json.loads((await replay(cassette)).body)["error"]["code"] == "recording_incomplete"
+
+
+async def test_json_for_a_request_that_asked_for_a_stream_is_json(tmp_path: Path) -> None:
+    cassette = tmp_path / "c.sqlite"
+    await record(cassette, plain(headers={"Content-Type": "application/json"}, body=PLAIN))
+    played = await replay(cassette)
+    assert (played.status, played.body, played.headers["content-length"]) == (200, PLAIN, str(len(PLAIN)))
+
+
+@pytest.mark.parametrize(("coding", "coded"), [("br", brotli.compress(PLAIN)), ("zstd", zstd.compress(PLAIN))])
+async def test_a_body_that_comes_compressed_is_handed_on_and_stored_decoded(
+    tmp_path: Path, coding: str, coded: bytes
+) -> None:
+    cassette = tmp_path / "c.sqlite"
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    (live,) = await record(cassette, plain(headers=headers, body=coded), body=chat())
+    played = await replay(cassette, body=chat())
+    assert live.body == played.body == PLAIN
+    assert "content-encoding" not in live.headers

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proxy.core.address import parse
+from proxy.core.errors import ClientGoneError
 from proxy.core.ledger import Fate
-from proxy.core.model import Outcome
+from proxy.core.model import Outcome, Request
 from proxy.core.modes import Mode
 from proxy.demo.script import Hold, Reached, Script, ScriptedUpstream, plain, stream
 from tests.running import CHAT, DONE, NOWHERE, STOP, RawAnswer, ask, chat, delta, recordings, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from proxy.core.model import Headers
     from proxy.demo.script import ReceivedRequest
 
 
@@ -573,3 +576,39 @@ async def test_the_order_of_takes_survives_a_clock_that_is_set_back(cassette: Pa
     played = await calls(Mode.REPLAY, cassette, [chat()] * 2)
     assert [n(answer) for answer in played] == [1, 2]
     assert {recorded.response.outcome for recorded in recordings(cassette)} == {Outcome.COMPLETE}
+
+
+class Nobody:
+    """A client that left before its answer."""
+
+    outlived = False
+
+    def start(self, status: int, headers: Headers, *, reason: str | None = None, length: int | None = None) -> None:
+        del status, headers, reason, length
+
+    async def write(self, pieces: Sequence[bytes], *, last: bool = False) -> None:
+        del pieces, last
+        raise ClientGoneError("gone")
+
+    async def abort(self) -> None:
+        pass
+
+
+async def test_a_miss_counts_though_the_client_gave_up_before_its_report_was_made(cassette: Path) -> None:
+    await calls(Mode.RECORD, cassette, [chat()], numbered())
+    async with running(Mode.REPLAY, cassette) as proxy:
+        asked = Request("POST", "/v1/chat/completions", body=chat("Something else."))
+        waiting = asyncio.create_task(proxy._exchange.answer(asked, parse("/v1/chat/completions"), Nobody()))
+        await asyncio.sleep(0)  # it runs until it first waits, and that is for the search for the nearest
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert proxy.ledger.total(Fate.MISSED) == 1
+
+
+async def test_a_lane_that_bears_a_credential_is_refused(cassette: Path) -> None:
+    async with ScriptedUpstream(plain()) as upstream, running(Mode.RECORD, cassette, upstream.url) as proxy:
+        base = proxy.url.removesuffix("/v1")
+        key = {"Authorization": "Bearer planted-key-0123456789"}
+        answer = await ask(f"{base}/@c:planted-key-0123456789/v1{CHAT}", chat(), headers=key)
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "bad_address")
+    assert upstream.requests == []

@@ -426,8 +426,8 @@ async def ask(client: AsyncOpenAI, text: str = "hello", **more: Any) -> Any:
         ({}, {"text": "hallo"}, "not_recorded", "differs in messages[0].content"),
         ({}, {"temperature": 0.5}, "not_recorded", "differs in temperature"),
         ({}, {"text": "hallo", "stream": True}, "not_recorded", "differs in messages[0].content"),
-        ({}, {"stream": True}, "variant_not_recorded", "recorded as json, but asked for as sse"),
-        ({"stream": True}, {}, "variant_not_recorded", "recorded as sse, but asked for as json"),
+        ({}, {"stream": True}, "variant_not_recorded", "recorded without a stream, and is asked for as a stream"),
+        ({"stream": True}, {}, "variant_not_recorded", "recorded as a stream, and is asked for without a stream"),
     ],
 )
 async def test_a_miss_raises_at_once_and_says_what_differs(

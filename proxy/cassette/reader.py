@@ -30,6 +30,7 @@ _TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? {_IN_ORDER}"  #
 _TAKES_OF_PREFIX = f"select {_TAKE} from interactions where key >= ? and key < ? {_IN_ORDER}"  # noqa: S608
 _AFTER_ANY_DIGIT = "g"
 
+_LATEST_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions order by id desc"  # noqa: S608
 _REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions {_IN_ORDER}"  # noqa: S608
 
 _RESPONSE = "status, response_headers, outcome, first_byte_us, duration_us, response_framing, response_body"
@@ -129,7 +130,7 @@ class Reader:
         """Return a take's response, and how many tokens it says it has."""
         row = self._one(f"select {_RESPONSE}, completion_tokens from interactions where id = ?", take.id)  # noqa: S608
         with self._translated():
-            return _response(row), row[-1]
+            return _response(row, was_asked_as_stream=take.track.variant is not Variant.JSON), row[-1]
 
     def interaction(self, take: Take) -> Interaction:
         """Return a take whole."""
@@ -153,10 +154,10 @@ class Reader:
                 _check_whole(entry.run_id, entry.first_byte_us, entry.duration_us)
                 yield entry
 
-    def requests(self) -> Iterator[tuple[Take, str, Request]]:
+    def requests(self, *, latest_first: bool = False) -> Iterator[tuple[Take, str, Request]]:
         """Yield all stored requests, without their headers, each with its take and when it was recorded."""
         with self._translated():
-            for row in self._connection.execute(_REQUESTS):
+            for row in self._connection.execute(_LATEST_REQUESTS if latest_first else _REQUESTS):
                 recorded_at, method, path, query, body = row[7:]
                 yield self._take(row[:7]), recorded_at, Request(method, path, query, (), self._request_body(body))
 
@@ -238,7 +239,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _response(row: tuple[Any, ...]) -> Response:
+def _response(row: tuple[Any, ...], *, was_asked_as_stream: bool) -> Response:
     status, headers, outcome, first_byte_us, duration_us, framing, body, *_ = row
     _check_whole(status, first_byte_us, duration_us)
     return Response(
@@ -248,6 +249,7 @@ def _response(row: tuple[Any, ...]) -> Response:
         outcome=Outcome(outcome),
         first_byte_us=first_byte_us,
         duration_us=duration_us,
+        was_asked_as_stream=was_asked_as_stream,
     )
 
 

@@ -8,6 +8,8 @@ something is recorded.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from proxy.cassette.reader import Reader
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from proxy.core.normalize import Canonical
 
 
+MOST_COMPARED = 2000
+"""How many recordings a miss is compared with, the latest first: about a second's work where they are large."""
+
+
 class Tape:
     """One open cassette. All but `save` and `nearest` belong to the thread that opened it."""
 
@@ -37,6 +43,7 @@ class Tape:
         self.deck = deck
         self._reader = reader
         self._writer = writer
+        self._one_at_a_time = Lock()  # searches on many threads would only slow each other down
         self._numbers: Counter[Track] = Counter()
         self._retaken: defaultdict[Track, set[int]] = defaultdict(set)
 
@@ -90,18 +97,21 @@ class Tape:
         committed.add_done_callback(lambda _: self._retaken[interaction.track].discard(interaction.number))
         return committed
 
-    def nearest(self, asked: Canonical) -> tuple[int, Nearest | None]:
-        """Count what is held, and find the recorded request most like this one. Reads all: call it on a thread."""
-        held = 0
+    @property
+    def held(self) -> int:
+        """How many interactions are in it."""
+        return len(self._reader) if self._reader else 0
+
+    def nearest(self, asked: Canonical) -> Nearest | None:
+        """Find the recorded request most like this one, among the latest. Takes its time: call it on a thread."""
         best: tuple[Score, Nearest] | None = None
-        with Reader(self.path) as reader:
-            for take, recorded_at, request in reader.requests():
-                held += 1
+        with self._one_at_a_time, Reader(self.path) as reader:
+            for take, recorded_at, request in islice(reader.requests(latest_first=True), MOST_COMPARED):
                 canonical = normalize(request)
                 score = nearness(canonical.content, asked.content)
                 if score[0] and (best is None or score > best[0]):
                     best = score, Nearest(take, recorded_at, canonical)
-        return held, best[1] if best else None
+        return best[1] if best else None
 
     def unplayed(self) -> list[Take]:
         """List the takes that were not played since the start or the last rewind."""
@@ -162,7 +172,12 @@ class Shelf:
 
     def _open(self, path: Path) -> Tape:
         writer = self._open_writer(path) if records(self._mode) else None
-        reader = Reader(path) if looks_up(self._mode) else None
+        try:
+            reader = Reader(path) if looks_up(self._mode) else None
+        except BaseException:
+            if writer is not None:
+                writer.close()
+            raise
         return Tape(path, self._deck(), reader=reader, writer=writer)
 
     def _open_writer(self, path: Path) -> Writer:

@@ -199,9 +199,11 @@ class Writer:
         on_track = {"key": track.key, "variant": track.variant.value, "lane": track.lane}
         wanted = self._renumbered.get((track, interaction.number), interaction.number)
         others = set()
-        for id_, number, other_run, outcome in connection.execute(statements.SELECT_TRACK, on_track).fetchall():
+        rows = connection.execute(statements.SELECT_TRACK, on_track).fetchall()
+        replaces = self._run.replaces and all(other_run != run_id for _, _, other_run, _ in rows)
+        for id_, number, other_run, outcome in rows:
             # Runs that began after ours are recorders beside us: what they stored stays.
-            is_earlier = self._run.replaces and other_run < run_id
+            is_earlier = replaces and other_run < run_id
             gives_way = number == wanted and (other_run == run_id or outcome != Outcome.COMPLETE)
             if is_earlier or gives_way:
                 connection.execute(statements.DELETE_INTERACTION, {"id": id_})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from proxy.tour import Result
 
 
-@click.command()
+@click.command(short_help="See it work, without a key.")
 @click.option("-c", "--cassette", type=click.Path(path_type=Path), metavar="FILE", help="Keep the cassette here.")
 def demo(cassette: Path | None) -> None:
     """Show the whole loop, without a key: record, stop the upstream, replay, compare.

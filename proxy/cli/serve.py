@@ -10,10 +10,12 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -53,6 +55,14 @@ _SETTING = {
 }
 
 
+_SHORT = {
+    Mode.RECORD: "Forward each call, and record it.",
+    Mode.REPLAY: "Answer from the cassette alone.",
+    Mode.AUTO: "Play what is recorded, record the rest.",
+    Mode.PASSTHROUGH: "Forward each call, record nothing.",
+}
+
+
 def _command(mode: Mode, text: str) -> click.Command:
     def run(file: Path | None, command: tuple[str, ...], *, verbose: bool, **flags: Any) -> None:
         settings = {_SETTING[name]: value for name, value in flags.items()}
@@ -60,6 +70,7 @@ def _command(mode: Mode, text: str) -> click.Command:
             settings["server.port"] = 0
         loaded = load(settings, file=file)
         _tell_logs(verbose=verbose)
+        _allow_many_connections()
         sys.exit(asyncio.run(_run(mode, loaded, command)))
 
     callback: Callable[..., None] = run
@@ -67,7 +78,9 @@ def _command(mode: Mode, text: str) -> click.Command:
         callback = option(callback)
     name = mode.value
     settings = {"allow_interspersed_args": False}
-    return click.command(name, help=text, context_settings=settings, options_metavar="[OPTIONS]")(callback)
+    return click.command(
+        name, help=text, short_help=_SHORT[mode], context_settings=settings, options_metavar="[OPTIONS]"
+    )(callback)
 
 
 record = _command(
@@ -118,21 +131,22 @@ passthrough = _command(
 class _Signals:
     """Asks us to stop at the first signal, and ends us at once at the second.
 
-    A terminal sends an interrupt to the command, too: it is the command's to handle, and only noted here.
+    With a command only SIGTERM counts: an interrupt from the terminal reaches the command, too, and is its to handle.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_command: bool) -> None:
         self.stop = asyncio.Event()
-        self.terminate = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._note, number)
+        self.process: asyncio.subprocess.Process | None = None
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._note, signal.SIGTERM)
+        loop.add_signal_handler(signal.SIGINT, *((bool,) if has_command else (self._note, signal.SIGINT)))
 
     def _note(self, number: int) -> None:
         if self.stop.is_set():
+            if self.process is not None and self.process.returncode is None:
+                self.process.kill()
             os._exit(_SIGNALLED + number)
         self.stop.set()
-        if number == signal.SIGTERM:
-            self.terminate.set()
 
 
 async def _run(mode: Mode, loaded: Loaded, command: Sequence[str]) -> int:
@@ -141,27 +155,30 @@ async def _run(mode: Mode, loaded: Loaded, command: Sequence[str]) -> int:
     status = 0
     async with proxy:
         gc.freeze()  # what was imported stays; walking it again and again would stall all streams for 40 ms a time
-        signals = _Signals()
+        signals = _Signals(has_command=bool(command))
         _announce(proxy, quiet=bool(command))
         if command:
-            status = await _run_command(command, proxy, signals.terminate)
+            status = await _run_command(command, proxy, signals)
         else:
             await signals.stop.wait()
+        if proxy.running:
+            wait = f"{config.server.drain_s:g} s for {proxy.running} running answers"
+            click.echo(f"Waiting up to {wait}; a second signal ends at once.", err=True)
     _summarize(proxy, quiet=bool(command))
     return status or _judge(proxy.ledger)
 
 
-async def _run_command(command: Sequence[str], proxy: Proxy, terminate: asyncio.Event) -> int:
+async def _run_command(command: Sequence[str], proxy: Proxy, signals: _Signals) -> int:
     needs_no_key = not calls_upstream(proxy.mode) or proxy.config.upstream == DEMO
     environment = environment_for_command(
         proxy.url, key="llmtape" if needs_no_key else None, token=proxy.config.server.token
     )
     try:
-        process = await asyncio.create_subprocess_exec(*command, env=environment)
+        signals.process = process = await asyncio.create_subprocess_exec(*command, env=environment)
     except OSError as error:
         raise ConfigError(f"cannot run {command[0]}: {error.strerror}") from error
     ended = asyncio.ensure_future(process.wait())
-    asked = asyncio.ensure_future(terminate.wait())
+    asked = asyncio.ensure_future(signals.stop.wait())
     await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
     if not ended.done():
@@ -175,23 +192,36 @@ def _announce(proxy: Proxy, *, quiet: bool) -> None:
     where = f"cassette {config.cassette}" if proxy.mode is not Mode.PASSTHROUGH else "recording nothing"
     source = f", upstream {config.upstream}" if calls_upstream(proxy.mode) else ", no upstream"
     click.echo(f"llmtape {proxy.mode}: {where}{source}", err=quiet)
+    if calls_upstream(proxy.mode) and not urlsplit(config.upstream).path.strip("/") and config.upstream != DEMO:
+        click.echo(f"The upstream has no path: should it be {config.upstream.rstrip('/')}/v1?", err=True)
     if not quiet:
         click.echo(f"Point your client's base URL here: {proxy.url}   (as in OPENAI_BASE_URL={proxy.url})")
         click.echo("Ctrl-C stops it.")
 
 
 def _summarize(proxy: Proxy, *, quiet: bool) -> None:
-    counts = [(fate, proxy.ledger.total(fate)) for fate in Fate]
-    told = ", ".join(f"{count} {fate}" for fate, count in counts if count) or "no calls"
+    ledger = proxy.ledger
+    counts = [(fate, ledger.total(fate)) for fate in Fate]
+    told = ", ".join(f"{count} {fate}" for fate, count in counts if count)
+    if not told:
+        told = f"no calls. Does the client read OPENAI_BASE_URL? It was {proxy.url}"
     click.echo(f"llmtape {proxy.mode}: {told}", err=quiet)
-    if proxy.ledger.faults:
-        click.echo(f"llmtape {proxy.mode}: {proxy.ledger.faults} of them for a fault told above", err=True)
+    if ledger.faults:
+        click.echo(f"llmtape {proxy.mode}: {ledger.faults} failed, as told above", err=True)
+    elif ledger.total(Fate.NOT_RECORDED):
+        click.echo('Errors that speak of a moment are not recorded; record.errors = "all" records them.', err=True)
 
 
 def _judge(ledger: Ledger) -> int:
     if ledger.total(Fate.MISSED):
         return _MISSED
     return _FAULT if ledger.faults else 0
+
+
+def _allow_many_connections() -> None:
+    """Take as many descriptors as we may have: each stream wants two, and many systems begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _tell_logs(*, verbose: bool) -> None:

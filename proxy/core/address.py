@@ -14,7 +14,7 @@ from proxy.core.errors import BadAddressError
 
 CONTROL = "/_llmtape"
 
-_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_NOT_OF_A_PATH = re.compile(rb"[\x80-\xff#]")
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"\w[\w.\-]*(?:/\w[\w.\-]*)*")
 _LANE = re.compile(r"[^\x00-\x1f\x7f]*")
@@ -63,9 +63,9 @@ def _in_origin_form(target: str) -> str:
 
 
 def _ascii(target: str) -> str:
-    """Percent-encode the bytes that a careless client sends as they are."""
+    """Percent-encode what a careless client sends as it is: bytes over 127, and `#`, which no target has."""
     raw = target.encode("utf-8", "surrogateescape")
-    return _NOT_ASCII.sub(lambda match: b"%%%02X" % match[0][0], raw).decode("ascii")
+    return _NOT_OF_A_PATH.sub(lambda match: b"%%%02X" % match[0][0], raw).decode("ascii")
 
 
 def fold(path: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -63,13 +64,16 @@ def dumps(document: Document) -> bytes:
 def respell(text: str) -> str:
     """Return a text that is a JSON object or array in its one spelling, any other text as it stands.
 
-    One with a name that occurs twice in an object stands, too: which of them counts is the reader's choice.
+    One with a name that occurs twice in an object stands, too, and one with a number that is no float exactly: a model
+    reads the text, and may tell them apart.
     """
     if not text.lstrip(" \t\r\n").startswith(("{", "[")):
         return text
     try:
         text.encode()  # half a character may join with one that is spelt as an escape
-        value = json.loads(text, object_pairs_hook=_without_duplicates)
+        value = json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_float=_exact_float, parse_constant=_no_constant
+        )
         return dumps(Document(_fold(value), exact=True)).decode()
     except (ValueError, RecursionError, NotJsonError):
         return text
@@ -91,6 +95,17 @@ def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(value) != len(pairs):
         raise NotJsonError("a name occurs twice in an object")
     return value
+
+
+def _exact_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or Decimal(text) != Decimal(repr(value)):
+        raise NotJsonError(f"{text} is no float exactly")
+    return value
+
+
+def _no_constant(text: str) -> float:
+    raise NotJsonError(f"{text} is no JSON")
 
 
 def _is_finite(value: Json) -> bool:

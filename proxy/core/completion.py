@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from proxy.core import sse
-from proxy.core.model import SSE_TYPE, Outcome, Response
+from proxy.core.model import Outcome, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -133,7 +133,7 @@ class _ChoiceParts:
 
 def assemble(response: Response) -> Completion:
     """Put an answer together from a plain body or from a stream's events."""
-    if response.content_type == SSE_TYPE:
+    if response.is_stream:
         events = sse.split(response.body)
         return _assemble(_documents(events), done=any(map(sse.is_done, events)))
     return _assemble(_mappings([_loads(response.body)]), done=True)
@@ -144,7 +144,7 @@ def summarize(response: Response) -> Completion:
 
     In a stream those stand in the first event and in the last few, so that most need not be parsed.
     """
-    if response.content_type != SSE_TYPE:
+    if not response.is_stream:
         return assemble(response)
     events = [chunk.data for chunk in response.chunks]
     start = next((at for at in reversed(range(len(events))) if _is_finish(events[at])), 0)
@@ -164,7 +164,7 @@ def judge(response: Response, path: str) -> Outcome:
     """
     if not path.endswith(CHAT_PATH) or response.status != _OK:
         return Outcome.COMPLETE
-    if response.content_type == SSE_TYPE:
+    if response.is_stream:
         ended = is_done(response) or assemble(response).is_finished
         return Outcome.COMPLETE if ended else Outcome.UNFINISHED
     is_whole = response.content_type != "application/json" or _loads(response.body) is not _BROKEN

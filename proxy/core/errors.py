@@ -76,6 +76,14 @@ class BadAddressError(AnsweredError):
     code = "bad_address"
 
 
+class BadBodyError(AnsweredError):
+    """A request body that is not in the coding that its head tells."""
+
+    status = 400
+    kind = "invalid_request_error"
+    code = "bad_body"
+
+
 class BodyTooLargeError(AnsweredError):
     """A request body over `server.body_limit`."""
 

@@ -37,6 +37,9 @@ class Guard:
         origin = header(headers, "origin")
         if origin is not None and not self._knows(origin):
             raise ForbiddenError(f"a web page at {origin!r} may not use this proxy")
+        site = header(headers, "sec-fetch-site") or "none"
+        if site not in {"none", "same-origin"}:
+            raise ForbiddenError("a web page may not use this proxy")
         if self.token and not self._bears_token(headers):
             raise ForbiddenError("this proxy wants its own token (server.token) as the API key")
 

@@ -7,7 +7,7 @@ are read from here, since applications swallow errors.
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,11 @@ class Ledger:
         self._counts.setdefault((call.cassette, call.lane), Counter())[call.fate] += 1
         if call.fate is Fate.MISSED:
             self._misses.append(call)
+
+    def explain(self, call: Call, note: str) -> None:
+        """Add to a miss what was found out of it after it was entered."""
+        if call in self._misses:
+            self._misses[self._misses.index(call)] = replace(call, note=note)
 
     def fail(self) -> None:
         """Count a call that was refused before anything was known of it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -22,6 +23,9 @@ MISSING: Final = object()
 _WORDS = re.compile(r"\w+")
 _CONTEXT = 32
 _LONGEST = 96
+_MOST_COMPARED = 2000  # characters of a message: enough to tell which is nearest, and bounded
+_ALIKE = 0.8
+_FEW = 4  # messages, from where two conversations part
 
 Score = tuple[float, ...]
 """Compares as tuples do; the greater is the nearer."""
@@ -48,14 +52,16 @@ def differences(recorded: Json, asked: Json) -> list[Difference]:
 
 
 def nearness(recorded: dict[str, Json], asked: dict[str, Json]) -> Score:
-    """Say how near two canonical requests are: by endpoint, then conversation, then settings, then words."""
-    same_endpoint = (recorded["method"], recorded["path"]) == (asked["method"], asked["path"])
+    """Say how near two canonical requests are: by endpoint, then conversation, then settings, then words.
+
+    The first part is 0 where they have nothing to do with each other.
+    """
     one, other = _mapping(recorded.get("body")), _mapping(asked.get("body"))
     mine, theirs = _list(one.get("messages")), _list(other.get("messages"))
     common = _common(mine, theirs)
     settings = sum(1 for name in one if name != "messages" and name in other and one[name] == other[name])
     return (
-        float(same_endpoint),
+        _endpoint(recorded, asked),
         float(mine == theirs and bool(mine)),
         _share(common, max(len(mine), len(theirs))),
         _alike(mine[common:], theirs[common:]),
@@ -80,6 +86,17 @@ def _is_same(recorded: Json, asked: Json) -> bool:
     if type(recorded) is not type(asked):
         return False
     return bool(recorded == asked) or (recorded != recorded and asked != asked)  # noqa: PLR0124  that is NaN
+
+
+def _endpoint(recorded: dict[str, Json], asked: dict[str, Json]) -> float:
+    """Rank the same endpoint first, then another that may be meant: the same body, or a path alike."""
+    if recorded["method"] != asked["method"]:
+        return 0.0
+    if recorded["path"] == asked["path"]:
+        return 1.0
+    same_body = "body" in asked and recorded.get("body") == asked["body"]
+    alike = SequenceMatcher(None, recorded["path"], asked["path"]).ratio() >= _ALIKE
+    return 0.5 if same_body or alike else 0.0
 
 
 def _at(items: list[Json], place: int) -> Json:
@@ -140,7 +157,8 @@ def _alike(mine: list[Json], theirs: list[Json]) -> float:
 
 
 def _words(messages: list[Json]) -> set[str]:
-    return set(_WORDS.findall(" ".join(str(_mapping(message).get("content", "")) for message in messages)))
+    text = " ".join(str(_mapping(message).get("content", ""))[:_MOST_COMPARED] for message in messages[:_FEW])
+    return set(_WORDS.findall(text))
 
 
 def _share(part: int, whole: int) -> float:

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from proxy.core.mismatch import Difference, differences
-from proxy.core.model import take_name
+from proxy.core.model import Outcome, Variant, take_name
 from proxy.core.modes import Found
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Miss:
     held: int = 0
     take: Take | None = None
     nearest: Nearest | None = None
+    is_named: bool = False
+    """Whether the client named the cassette in its base URL."""
 
     @property
     def differences(self) -> list[Difference]:
@@ -79,9 +81,16 @@ def _not_recorded(miss: Miss) -> str:
     )
 
 
+_ASKED = {
+    Variant.JSON: "without a stream",
+    Variant.SSE: "as a stream",
+    Variant.SSE_USAGE: "as a stream with include_usage",
+}
+
+
 def _other_variant(miss: Miss) -> str:
-    recorded = miss.take.track.variant if miss.take else "another variant"
-    return f"this request is recorded as {recorded}, but asked for as {miss.track.variant}"
+    recorded = _ASKED[miss.take.track.variant] if miss.take else "another way"
+    return f"this request was recorded {recorded}, and is asked for {_ASKED[miss.track.variant]}"
 
 
 def _exhausted(miss: Miss) -> str:
@@ -92,7 +101,14 @@ def _exhausted(miss: Miss) -> str:
 def _incomplete(miss: Miss) -> str:
     if not miss.take:
         return "the recording did not end well"
-    return f"the recording {miss.take.name} is {miss.take.outcome}: the upstream ended it before its end"
+    return f"the recording {miss.take.name} is {miss.take.outcome}: {_ENDINGS[miss.take.outcome]}"
+
+
+_ENDINGS = {
+    Outcome.CUT: "the upstream broke it off",
+    Outcome.UNFINISHED: "it ended without [DONE] or a finish reason",
+    Outcome.COMPLETE: "it ended well",
+}
 
 
 def _no_cassette(miss: Miss) -> str:
@@ -146,9 +162,10 @@ def _one_line(text: str) -> str:
 
 
 def _remedy(miss: Miss) -> str:
-    record = f"llmtape auto -c {quote(miss.cassette)} -- YOUR COMMAND"
+    where = "" if miss.is_named else f" -c {quote(miss.cassette)}"
+    record = f"llmtape auto{where} -- YOUR COMMAND"
     if miss.found is Found.EXHAUSTED:
-        return f'To play the last take again, set repeats = "last"; to record one more: {record}'
+        return f"To play the last take again: --repeats last (replay.repeats); to record one more: {record}"
     if miss.found is Found.INCOMPLETE:
-        return f'To record it anew: {record}; to play it as it is, set incomplete = "play"'
+        return f"To record it anew: {record}; to play it as it is: --incomplete play (replay.incomplete)"
     return f"If the request is as it should be, record it: {record}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http import HTTPStatus
 
 Headers = tuple[tuple[str, str], ...]
 """Header fields in the order received, names as spelt; a name may occur more than once."""
@@ -58,6 +59,13 @@ class Response:
     outcome: Outcome
     first_byte_us: int
     duration_us: int
+    was_asked_as_stream: bool = field(default=False, compare=False)
+    """Follows from the variant; here because some servers do not label their streams."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is a stream of events, labelled as such or not."""
+        return is_stream(self.status, self.headers, was_asked=self.was_asked_as_stream)
 
     @property
     def body(self) -> bytes:
@@ -118,6 +126,13 @@ def content_type(headers: Headers) -> str:
 
 
 SSE_TYPE = "text/event-stream"
+
+
+def is_stream(status: int, headers: Headers, *, was_asked: bool) -> bool:
+    """Tell whether an answer is a stream of events: by its type, or where one was asked for and it is no JSON."""
+    kind = content_type(headers)
+    return kind == SSE_TYPE or (was_asked and status == HTTPStatus.OK and kind != "application/json")
+
 
 KEY_DIGITS = 12
 """How many of a key's 64 hexadecimal digits are shown; enough to be unique in any real cassette."""

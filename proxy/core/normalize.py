@@ -14,7 +14,7 @@ from proxy.core import canonical
 from proxy.core.completion import CHAT_PATH
 from proxy.core.errors import NotJsonError
 from proxy.core.model import Variant
-from proxy.core.parameters import one_form
+from proxy.core.parameters import one_form, with_ordered_properties
 
 if TYPE_CHECKING:
     from proxy.core.canonical import Json
@@ -70,7 +70,7 @@ def _query(query: str) -> list[str]:
 
 
 def _body(request: Request, value: Json) -> Json:
-    return one_form(value) if is_chat(request) and isinstance(value, dict) else value
+    return one_form(value) if is_chat(request) and isinstance(value, dict) else with_ordered_properties(value)
 
 
 def _variant(value: Json) -> Variant:

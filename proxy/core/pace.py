@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.core.errors import ConfigError
-from proxy.core.model import SSE_TYPE
 
 if TYPE_CHECKING:
     from proxy.core.model import Response
@@ -59,7 +58,7 @@ class TokensPerSecond:
 
     def schedule(self, response: Response, tokens: int | None) -> Schedule | None:
         """Space the chunks evenly; `tokens` is how many the answer says it has."""
-        if response.content_type == SSE_TYPE:
+        if response.is_stream:
             return Schedule(0, tuple(self._due(count) for count in range(len(response.chunks))))
         whole = self._due(tokens or 0)
         return Schedule(whole, (whole,) * len(response.chunks))

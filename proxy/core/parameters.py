@@ -49,6 +49,10 @@ def _as_it_stands(value: Json, _body: Body) -> Json:
     return value
 
 
+def _in_order(value: Json, _body: Body) -> Json:
+    return with_ordered_properties(value)
+
+
 def _never(_value: Json, _body: Body) -> Json:
     return ABSENT
 
@@ -98,7 +102,7 @@ def _object(value: Json, _body: Body) -> Json:
 def _response_format(value: Json, _body: Body) -> Json:
     if not isinstance(value, dict):
         return value
-    wanted = present(value)
+    wanted = _definition(value, "schema")
     if wanted == {"type": "text"}:
         return ABSENT
     if isinstance(wanted.get("json_schema"), dict):
@@ -113,7 +117,7 @@ def _tools(value: Json, _body: Body) -> Json:
 def _tool(value: Json) -> Json:
     if not isinstance(value, dict):
         return value
-    tool = present(value)
+    tool = _definition(value, "parameters")
     if isinstance(tool.get("function"), dict):
         tool["function"] = _definition(tool["function"], "parameters")
     if isinstance(tool.get("custom"), dict):
@@ -135,6 +139,22 @@ def _definition(value: Body, schema: str) -> Body:
     if schema in definition:
         definition[schema] = _schema(definition[schema])
     return definition
+
+
+def with_ordered_properties(value: Json) -> Json:
+    """Let the order of `properties` count wherever a schema may stand: models write their answers in it."""
+    if isinstance(value, list):
+        return [with_ordered_properties(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    walked = {name: with_ordered_properties(item) for name, item in value.items()}
+    if isinstance(walked.get("properties"), dict):
+        walked["properties"] = _pairs(walked["properties"])
+    return walked
+
+
+def _pairs(named: dict[str, Json]) -> list[Json]:
+    return [[name, item] for name, item in named.items()]
 
 
 _SCHEMAS_BY_NAME = frozenset(
@@ -163,8 +183,7 @@ def _schema_keyword(name: str, value: Json) -> Json:
         return sorted(set(value))
     if name in _SCHEMAS_BY_NAME and isinstance(value, dict):
         named = {key: _schema(item) for key, item in value.items()}
-        # A model writes an object's fields in the order of its schema: here, and here alone, order counts.
-        return [[key, item] for key, item in named.items()] if name == "properties" else named
+        return _pairs(named) if name == "properties" else named
     return _schema(value) if name in _SCHEMAS else value
 
 
@@ -180,7 +199,7 @@ def _transport(note: str = "left out", form: Form = _never) -> Parameter:
     return Parameter(Role.TRANSPORT, form, note)
 
 
-UNKNOWN: Final = _semantic()
+UNKNOWN: Final = _semantic(form=_in_order)
 
 PARAMETERS: Final[dict[str, Parameter]] = {
     "audio": _semantic("as it stands", _object),

@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, quote_from_bytes, unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from proxy.core.model import Chunk, Headers, Request
 
-CREDENTIAL_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"}
-)
+_CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|credential", re.IGNORECASE)
+_NO_CREDENTIALS = frozenset({"idempotency-key", "sec-websocket-key"})
 CREDENTIAL_PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "access_token", "token", "sig", "signature"})
 
 SHORTEST = 8
@@ -29,7 +28,8 @@ DUMMIES = frozenset(
 )
 """What local servers tell their users to send as a key: words, and not secret."""
 
-_SCHEMES = ("bearer ", "basic ", "token ", "apikey ")
+_SCHEME = re.compile(r"(?:bearer|basic|token|apikey)\b:?\s*", re.IGNORECASE)
+_WORD = re.compile(rb"[a-z]{1,19}")
 
 _SHAPES: tuple[tuple[bytes, bytes], ...] = (
     # what a secret begins with (looked for first, because it is fast), and its whole shape
@@ -47,7 +47,9 @@ _SHAPES: tuple[tuple[bytes, bytes], ...] = (
 )
 # At the beginning of a word; the letter of a JSON escape such as \n is no part of one.
 _NOT_WITHIN_A_WORD = rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
-_KNOWN = tuple((start, re.compile(_NOT_WITHIN_A_WORD + rb"(?:" + shape + rb")")) for start, shape in _SHAPES)
+# Apart from the shapes, which are found by their first letters: looking behind first is 30 times slower.
+_KNOWN = tuple((start, re.compile(shape)) for start, shape in _SHAPES)
+_WORD_BEGINS = re.compile(_NOT_WITHIN_A_WORD)
 
 _MARK = b"[redacted]"
 
@@ -98,7 +100,7 @@ class Redactor:
             data = pattern.sub(_placeholder, data)
         for start, pattern in self._known:
             if start in data:
-                data = pattern.sub(_placeholder, data)
+                data = pattern.sub(_placeholder_for_word, data)
         return data
 
     def _query(self, query: str, secrets: Collection[bytes]) -> str:
@@ -110,18 +112,23 @@ def credentials(headers: Headers, query: str = "") -> frozenset[bytes]:
     """Return the secret values that a call bears: its keys, tokens and cookies."""
     found: set[str] = set()
     for name, value in headers:
-        if name.lower() in CREDENTIAL_HEADERS:
+        if _CREDENTIAL_NAME.search(name) and name.lower() not in _NO_CREDENTIALS:
             found.add(_without_scheme(value))
         elif name.lower() == "cookie":
             found |= {pair.partition("=")[2].strip() for pair in value.split(";")}
     found |= {value for name, value in parse_qsl(query) if name.lower() in CREDENTIAL_PARAMETERS}
     encoded = {value.encode("utf-8", "surrogateescape") for value in found}
-    return frozenset(value for value in encoded if len(value) >= SHORTEST and value not in DUMMIES)
+    return frozenset(value for value in encoded if not _is_dummy(value))
+
+
+def _is_dummy(value: bytes) -> bool:
+    """Tell whether a credential is none: too short, a word of prose, or what a server tells its users to send."""
+    return len(value) < SHORTEST or value in DUMMIES or bool(_WORD.fullmatch(value))
 
 
 def _without_scheme(value: str) -> str:
-    scheme = next((scheme for scheme in _SCHEMES if value.lower().startswith(scheme)), "")
-    return value[len(scheme) :].strip()
+    scheme = _SCHEME.match(value)
+    return value[scheme.end() if scheme else 0 :].strip()
 
 
 def _name(parameter: str) -> str:
@@ -130,8 +137,9 @@ def _name(parameter: str) -> str:
 
 def _values(data: bytes, secrets: Collection[bytes]) -> bytes:
     for secret in sorted(secrets, key=len, reverse=True):
-        if secret in data:
-            data = data.replace(secret, _mark(len(secret)))
+        for spelt in {secret, secret.replace(b"/", rb"\/"), quote_from_bytes(secret, safe="").encode()}:
+            if spelt in data:
+                data = data.replace(spelt, _mark(len(spelt)))
     return data
 
 
@@ -141,6 +149,10 @@ def _text(value: str, secrets: Collection[bytes]) -> str:
 
 def _placeholder(match: re.Match[bytes]) -> bytes:
     return _mark(len(match[0]))
+
+
+def _placeholder_for_word(match: re.Match[bytes]) -> bytes:
+    return _placeholder(match) if _WORD_BEGINS.match(match.string, match.start()) else match[0]
 
 
 def _mark(length: int) -> bytes:

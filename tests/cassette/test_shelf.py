@@ -242,8 +242,9 @@ def test_unplayed_takes_are_those_that_were_not_played_since_the_last_rewind(she
 def test_the_nearest_recording_is_found_among_all(shelves: Shelves) -> None:
     told = ["Tell me about Oslo in winter", "Tell me about Rome", "Sing a song"]
     store(shelves.path, [taken(question(text), answer(b"1"), at=NOON) for text in told])
-    held, nearest = shelves.tape(Mode.REPLAY).nearest(normalize(question("Tell me about Oslo in summer")))
-    assert held == 3
+    tape = shelves.tape(Mode.REPLAY)
+    nearest = tape.nearest(normalize(question("Tell me about Oslo in summer")))
+    assert tape.held == 3
     assert nearest is not None
     assert nearest.take.track.key == normalize(question(told[0])).key
     assert nearest.recorded_at == NOON
@@ -251,7 +252,14 @@ def test_the_nearest_recording_is_found_among_all(shelves: Shelves) -> None:
 
 def test_nothing_is_near_a_request_to_another_endpoint(shelves: Shelves) -> None:
     store(shelves.path, [taken(HELLO, answer(b"1"))])
-    assert shelves.tape(Mode.REPLAY).nearest(normalize(replace(HELLO, path="/v1/embeddings"))) == (1, None)
+    other = replace(question("Sing a song"), path="/v1/embeddings")
+    assert shelves.tape(Mode.REPLAY).nearest(normalize(other)) is None
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", "/v1/chat/completion"])
+def test_a_request_that_only_went_to_another_path_is_near(shelves: Shelves, path: str) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"1"))])
+    assert shelves.tape(Mode.REPLAY).nearest(normalize(replace(HELLO, path=path))) is not None
 
 
 @pytest.mark.parametrize("module", ["sqlalchemy", "proxy.upstream", "proxy.cassette.writer", "proxy.demo"])

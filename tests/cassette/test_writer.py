@@ -433,3 +433,15 @@ def test_the_file_says_what_it_is(path: Path) -> None:
     assert rows(path, "select started_at, mode, upstream, llmtape_version from runs") == [
         (RECORD.started_at, RECORD.mode, RECORD.upstream, RECORD.llmtape_version)
     ]
+
+
+def test_only_the_first_take_of_a_run_replaces_and_never_what_a_recorder_beside_it_stored_since(path: Path) -> None:
+    with_numbers = {"a": 0, "b": 0}
+    writers = {name: Writer(path, RECORD) for name in with_numbers}
+    for name in "abab":
+        with_numbers[name] += 1
+        body = f"{name}{with_numbers[name]}".encode()
+        writers[name].save(taken(HELLO, answer(body), with_numbers[name])).result()
+    for writer in writers.values():
+        writer.close()
+    assert sorted(bodies(path)) == [b"a2", b"b1", b"b2"]

@@ -275,7 +275,7 @@ async def test_the_commands_status_is_passed_on_and_is_3_where_it_was_0_but_some
     assert ran.status == expected
     assert [status for status, _, _ in ran.answers] == [200, 424][: len(ran.answers)]
     assert ("1 missed" in ran.err) is bool(missed)
-    assert ("llmtape replay miss (not_recorded)" in ran.err) is bool(missed)
+    assert ("llmtape: replay miss (not_recorded)" in ran.err) is bool(missed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -347,6 +347,25 @@ async def test_an_interrupt_from_the_terminal_is_the_commands_to_handle(shell: S
     process.stdin.write(b"go on\n")
     ran = await ended(process)
     assert (ran.status, ran.out) == (7, "")
+
+
+async def test_a_command_may_be_interrupted_again_and_again(shell: Shell) -> None:
+    """A chat in a terminal takes an interrupt to end an answer, not itself."""
+    script = """if True:
+        import os, signal, sys, urllib.request
+        signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(urllib.request.urlopen(os.environ["LLMTAPE_URL"] + "/_llmtape/health").status)
+    """
+    process = await shell.start("passthrough", "--upstream", NOWHERE, "--", sys.executable, "-c", script, group=True)
+    assert process.stdout
+    assert await process.stdout.readline() == b"ready\n"
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)
+        assert await process.stdout.readline() == b"interrupted\n"
+    ran = await ended(process, b"go on\n")
+    assert (ran.status, ran.out) == (0, "200\n")
 
 
 # As a server

@@ -252,3 +252,17 @@ def _equal(one: Any, other: Any) -> bool:
 def _whole(value: Any) -> Any:
     is_whole = isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 2**53
     return int(value) if is_whole else value
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('{"balance":12345678901234567.89}', '{"balance":12345678901234568.5}'),
+        ('{"x":0.1}', '{"x":0.1000000000000000055}'),
+        ('{"x":1e400}', '{"x":1e500}'),
+        ('{"x":1e-400}', '{"x":0}'),
+        ('{"x":NaN}', '{"x":null}'),
+    ],
+)
+def test_numbers_that_a_model_could_tell_apart_are_not_respelled_alike(one: str, other: str) -> None:
+    assert canonical.respell(one) != canonical.respell(other)

@@ -71,10 +71,13 @@ def test_every_report_names_the_cassette_and_the_command_that_records(found: Fou
             miss(Found.NOT_RECORDED, chat(seed=1, top_p=1, temperature=1), nearest=near(chat("Ho"))),
             "differs in messages[0].content, seed, top_p and 1 more",
         ),
-        (miss(Found.OTHER_VARIANT, chat(stream=True), take=take(chat())), "recorded as json, but asked for as sse"),
+        (
+            miss(Found.OTHER_VARIANT, chat(stream=True), take=take(chat())),
+            "recorded without a stream, and is asked for as a stream",
+        ),
         (
             miss(Found.OTHER_VARIANT, take=take(chat(), variant=Variant.SSE_USAGE)),
-            "recorded as sse+usage, but asked for as json",
+            "recorded as a stream with include_usage, and is asked for without a stream",
         ),
         (miss(Found.EXHAUSTED, take=take(chat(), number=3)), f"the last is {chat().key[:12]}:3"),
         (
@@ -129,7 +132,7 @@ def test_the_lane_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("found", "hint"),
-    [(Found.EXHAUSTED, 'repeats = "last"'), (Found.INCOMPLETE, 'incomplete = "play"')],
+    [(Found.EXHAUSTED, "--repeats last"), (Found.INCOMPLETE, "--incomplete play")],
 )
 def test_a_setting_that_helps_is_named(found: Found, hint: str) -> None:
     assert hint in miss(found).report()

@@ -112,12 +112,15 @@ def test_what_is_no_secret_is_not_touched(text: str) -> None:
         ((("Cookie", f"a=1; session={KEY}; c={KEY}x=="),), "", {KEY, f"{KEY}x=="}),
         ((("cookie", "flag"),), "", set()),
         ((), f"key={KEY}&api-version=2024-10-21", {KEY}),
-        ((), "api-key=a%2Fb%2Bc%3Dd12&access_token=abcdefgh", {"a/b+c=d12", "abcdefgh"}),
+        ((), "api-key=a%2Fb%2Bc%3Dd12&access_token=abcdefg8", {"a/b+c=d12", "abcdefg8"}),
         ((), f"API_KEY={KEY}", {KEY}),
         ((), f"q={KEY}", set()),
         ((("openai-organization", "org-0123456789"), ("user-agent", "x" * 20)), "", set()),
         ((("authorization", "Bearer short"), ("api-key", "x" * (SHORTEST - 1))), "", set()),
-        ((("api-key", "x" * SHORTEST),), "", {"x" * SHORTEST}),
+        ((("api-key", "X" * SHORTEST),), "", {"X" * SHORTEST}),
+        ((("api-key", "anything"), ("authorization", "Bearer lm-studio")), "", set()),
+        ((("Helicone-Auth", f"Bearer {KEY}"), ("x-portkey-api-key", "another-key")), "", {KEY, "another-key"}),
+        ((("authorization", f"Bearer: {KEY}"), ("Idempotency-Key", "stainless-0123")), "", {KEY}),
         ((("authorization", "Bearer "), ("api-key", "")), "key=", set()),
     ],
 )
@@ -232,3 +235,10 @@ def test_chunks_of_a_response_are_redacted_as_their_whole_body_is(text: str, siz
     clean = Redactor().chunks(chunked(*pieces, body[start:]), secrets_of(KEY))
     assert b"".join(chunk.data for chunk in clean) == body.replace(KEY.encode(), b"[redacted]".ljust(len(KEY), b"*"))
     assert [len(chunk.data) for chunk in clean] == [*map(len, pieces), len(body[start:])]
+
+
+@pytest.mark.parametrize("spelt", ["ab/cd+0123456789", r"ab\/cd+0123456789", "ab%2Fcd%2B0123456789"])
+def test_a_credential_is_found_however_it_is_spelt(spelt: str) -> None:
+    clean = redacted(f'{{"content":"{spelt}"}}'.encode(), secrets_of("ab/cd+0123456789"))
+    assert b"0123456789" not in clean
+    assert len(clean) == len(f'{{"content":"{spelt}"}}')
