@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from proxy.cassette.shelf import Shelf
 from proxy.cli import COMMANDS
 from proxy.config import settings
 from proxy.control import Control
+from proxy.core.deck import Deck
 from proxy.core.ledger import Ledger
+from proxy.core.miss import Miss
+from proxy.core.model import Request, Track
 from proxy.core.modes import Found, Mode
+from proxy.core.normalize import normalize
 from proxy.core.parameters import PARAMETERS
 
 ROOT = Path(__file__).parent.parent
@@ -52,3 +57,15 @@ def test_the_page_on_http_has_every_code_and_endpoint() -> None:
 def test_the_example_config_names_every_setting() -> None:
     example = (ROOT / "config.example.toml").read_text()
     assert [name for name, _, _ in settings() if f"{name.rpartition('.')[2]} =" not in example] == []
+
+
+def test_the_readmes_miss_is_what_the_samples_give() -> None:
+    question = b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "What is a casette?"}]}'
+    asked = normalize(Request("POST", "/v1/chat/completions", body=question))
+    shelf = Shelf(ROOT / "cassettes/samples.sqlite", ROOT / "cassettes", mode=Mode.REPLAY, run=None, deck=Deck)
+    tape = shelf.tape("")
+    track = Track(asked.key, asked.variant)
+    held, nearest = tape.held, tape.nearest(asked)
+    shelf.close()
+    miss = Miss(Found.NOT_RECORDED, "cassettes/samples.sqlite", track, asked, held=held, nearest=nearest)
+    assert miss.report() in README
