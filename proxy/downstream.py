@@ -84,7 +84,7 @@ class Downstream(web.StreamResponse):
             transport.write(_PART_OF_A_CHUNK)
         if self._chunked or self._counted:
             transport.close()
-        else:  # an HTTP/1.0 client takes a plain end for the body's: only a reset tells
+        else:  # an HTTP/1.0 client takes a plain end for the body's: only a reset tells it
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             transport.abort()
 
@@ -103,7 +103,8 @@ class Downstream(web.StreamResponse):
             fields.append(("Transfer-Encoding", "chunked"))
         elif length is not None and not self._bodyless:
             fields.append(("Content-Length", str(length)))
-        if modern and not self.keep_alive:
+        # Not beside chunks, though RFC 9112 would like it: Node takes what says so for whole, however it ends.
+        if modern and not self.keep_alive and not self._chunked:
             fields.append(("Connection", "close"))
         elif not modern and self.keep_alive:
             fields.append(("Connection", "keep-alive"))

@@ -156,7 +156,7 @@ async def test_a_client_that_asks_for_it_has_its_connection_closed(proxy: Proxy)
     async with connected(proxy.url) as (reader, writer):
         writer.write(request(proxy.url + CHAT, STREAM, headers={"Connection": "close"}))
         answer = await read_answer(reader)
-        assert (answer.ended, answer.headers["connection"]) == (True, "close")
+        assert answer.ended
         assert await reader.read() == b""
 
 
@@ -299,3 +299,16 @@ async def test_a_client_that_leaves_while_it_sends_its_request_is_let_go(
         assert (await ask(proxy.url.removesuffix("/v1") + "/_llmtape/health", method="GET")).status == 200
     assert upstream.connections == 0
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_chunks_never_stand_beside_an_announced_close_which_node_would_take_for_a_clean_end(
+    tmp_path: Path,
+) -> None:
+    script = stream([DONE])
+    async with ScriptedUpstream(script) as upstream, running(Mode.RECORD, tmp_path / "c", upstream.url) as proxy:
+        answer = await ask(proxy.url + CHAT, chat(stream=True), headers={"Connection": "close"})
+        models = await ask(
+            proxy.url.removesuffix("/v1") + "/_llmtape/health", method="GET", headers={"Connection": "close"}
+        )
+    assert (answer.headers["transfer-encoding"], "connection" in answer.headers) == ("chunked", False)
+    assert models.headers["connection"] == "close"
