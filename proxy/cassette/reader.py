@@ -223,8 +223,18 @@ class Reader:
             yield
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise CassetteError(
-                f"cannot read the cassette {self.path}: {error}. If the file is damaged, take it from version control"
+                why_not_a_cassette(self.path, error)
+                or f"cannot read the cassette {self.path}: {error}. If it is damaged, take it from version control"
             ) from error
+
+
+def why_not_a_cassette(path: Path, error: BaseException) -> str | None:
+    """Say in words why a file can be no cassette, where SQLite's own words would mislead."""
+    if path.is_dir():
+        return f"{path} is a folder: name a cassette's file in it"
+    if "not a database" in str(error):
+        return f"{path} is not a cassette: SQLite finds no database in it. If it was one, take it from version control"
+    return None
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:

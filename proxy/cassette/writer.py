@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts, schema, statements
-from proxy.cassette.reader import check
+from proxy.cassette.reader import check, why_not_a_cassette
 from proxy.core import canonical
 from proxy.core.completion import summarize
 from proxy.core.errors import CassetteError, NotJsonError
@@ -337,4 +337,7 @@ def _translate(error: BaseException, path: Path) -> BaseException:
     if not isinstance(error, Exception):
         return error
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return CassetteError(f"cannot write the cassette {path}: {reason}. Is the folder there, writable, and has it room?")
+    return CassetteError(
+        why_not_a_cassette(path, error)
+        or f"cannot write the cassette {path}: {reason}. Is the folder there, writable, and has it room?"
+    )

@@ -57,6 +57,8 @@ def ls(cassette: Path, *, as_json: bool) -> None:
     with Reader(cassette) as reader:
         if as_json:
             _print_list(_listed(reader, entry) for entry in reader.entries())
+        elif not len(reader):
+            click.echo(f"{cassette} holds no recordings.", err=True)
         else:
             screen = Screen()
             screen.show(_lines(reader, screen.width))

@@ -224,7 +224,7 @@ def test_a_missing_file_is_told_with_what_to_do(path: Path) -> None:
     ("content", "words"),
     [
         (b"", "is not a cassette"),
-        (b"no database, but longer than the head of one " * 20, "cannot read the cassette"),
+        (b"no database, but longer than the head of one " * 20, "is not a cassette"),
         (b"SQLite format 3\0" + b"\xff" * 4000, "cannot read the cassette|is not a cassette"),
     ],
 )
@@ -237,7 +237,7 @@ def test_what_is_no_database_is_told(path: Path, content: bytes, words: str) -> 
 
 def test_a_folder_is_no_cassette(path: Path) -> None:
     path.mkdir()
-    with pytest.raises(CassetteError, match="cannot read the cassette"):
+    with pytest.raises(CassetteError, match="is a folder"):
         Reader(path)
 
 

@@ -364,7 +364,7 @@ def test_a_failed_first_recording_leaves_no_run_behind(path: Path) -> None:
     ("content", "words"),
     [
         (b"just some text, longer than the head of a database " * 40, "database"),
-        (b"SQLite format 3\0" + b"\xff" * 200, "cannot write the cassette"),
+        (b"SQLite format 3\0" + b"\xff" * 200, "is not a cassette"),
     ],
 )
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(path: Path, content: bytes, words: str) -> None:
@@ -409,7 +409,7 @@ def test_a_path_below_a_file_is_refused_in_words(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_files_place_is_refused_in_words(path: Path) -> None:
     path.mkdir()
-    with pytest.raises(CassetteError, match="cannot write the cassette"):
+    with pytest.raises(CassetteError, match="is a folder"):
         Writer(path, RECORD)
 
 
