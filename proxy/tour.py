@@ -88,7 +88,7 @@ _WEATHER: Final = {
 STEPS: Final = (
     Step("plain", _ask("What is a cassette?")),
     Step("streamed", _ask("What is a proxy?", stream=True, stream_options={"include_usage": True})),
-    Step("tools", _ask("Is it raining in Paris?", tools=[_WEATHER])),
+    Step("tools", _ask("What is the weather in Paris?", tools=[_WEATHER])),
     Step("tools, streamed", _ask("Weather in Paris and Rome?", tools=[_WEATHER], stream=True)),
     Step("n=2", _ask("Name a colour", n=2)),
     Step("n=2, streamed", _ask("Name a tree", n=2, stream=True)),

@@ -16,6 +16,8 @@ async def test_every_answer_comes_again_byte_for_byte_and_only_streams_have_even
     assert [result.step for result in results] == list(STEPS)
     assert all(result.is_same for result in results)
     assert all(result.replayed.status == 200 for result in results)
+    tools = [result for result in results if "tools" in result.step.title]
+    assert all(b"tool_calls" in result.replayed.body for result in tools)
     assert [bool(result.events) for result in results] == [bool(step.body.get("stream")) for step in STEPS]
     with Reader(tmp_path / "demo.sqlite") as reader:
         assert len(reader) == len(STEPS)
