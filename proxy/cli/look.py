@@ -35,7 +35,7 @@ _CASSETTE = click.argument("cassette", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
 
 
-@click.command()
+@click.command(short_help="List what was recorded.")
 @_CASSETTE
 @_JSON
 def ls(cassette: Path, *, as_json: bool) -> None:
@@ -64,7 +64,7 @@ def ls(cassette: Path, *, as_json: bool) -> None:
             screen.show(_lines(reader, screen.width))
 
 
-@click.command()
+@click.command(short_help="Show one recorded conversation.")
 @_CASSETTE
 @click.argument("key", metavar="KEY[:TAKE]")
 @_JSON
