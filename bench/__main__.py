@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import conversation, live, pace
+from bench import conversation, live, pace, storage
 
-BENCHMARKS = {"conversation": conversation.run, "live": live.run, "pace": pace.run}
+BENCHMARKS = {"conversation": conversation.run, "live": live.run, "pace": pace.run, "storage": storage.run}
 
 
 def main(names: list[str]) -> None:

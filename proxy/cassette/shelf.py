@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
     from proxy.cassette.writer import Run, Writer
     from proxy.core.mismatch import Score
-    from proxy.core.model import Interaction, Response, Take, Track
+    from proxy.core.model import Interaction, Request, Response, Take, Track
     from proxy.core.normalize import Canonical
 
 
 MOST_COMPARED = 2000
-"""How many recordings a miss is compared with, the latest first: about a second's work where they are large."""
+MOST_BYTES_COMPARED = 16 * 1024 * 1024
+"""How many recordings a miss is compared with, the latest first, and how much of their requests: a second's work."""
 
 
 class Tape:
@@ -106,7 +107,7 @@ class Tape:
         """Find the recorded request most like this one, among the latest. Takes its time: call it on a thread."""
         best: tuple[Score, Nearest] | None = None
         with self._one_at_a_time, Reader(self.path) as reader:
-            for take, recorded_at, request in islice(reader.requests(latest_first=True), MOST_COMPARED):
+            for take, recorded_at, request in _latest(reader):
                 canonical = normalize(request)
                 score = nearness(canonical.content, asked.content)
                 if score[0] and (best is None or score > best[0]):
@@ -125,6 +126,15 @@ class Tape:
             self._reader.close()
         if self._writer is not None:
             self._writer.close()
+
+
+def _latest(reader: Reader) -> Iterator[tuple[Take, str, Request]]:
+    size = 0
+    for take, recorded_at, request in islice(reader.requests(latest_first=True), MOST_COMPARED):
+        yield take, recorded_at, request
+        size += len(request.body)
+        if size > MOST_BYTES_COMPARED:
+            return
 
 
 class Shelf:

@@ -7,7 +7,7 @@ changes; redacting twice changes nothing more. Requests are redacted before they
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_from_bytes, unquote_plus
 
@@ -63,10 +63,9 @@ class Redactor:
 
     patterns: Sequence[re.Pattern[bytes]] = ()
     responses: bool = False
-    _known: tuple[tuple[bytes, re.Pattern[bytes]], ...] = field(default=_KNOWN, init=False, repr=False)
 
     def request(self, request: Request, secrets: Collection[bytes]) -> Request:
-        """Return the request as it may be keyed and stored; `secrets` are the caller's credentials."""
+        """Return the request as it may be keyed and stored; `secrets` are credentials."""
         body = self._shapes(_values(request.body, secrets))
         path = self._shapes(_values(request.path.encode(), secrets)).decode()
         return replace(
@@ -98,7 +97,7 @@ class Redactor:
     def _shapes(self, data: bytes) -> bytes:
         for pattern in self.patterns:  # first, since a known shape may begin where one of them ended
             data = pattern.sub(_placeholder, data)
-        for start, pattern in self._known:
+        for start, pattern in _KNOWN:
             if start in data:
                 data = pattern.sub(_placeholder_for_word, data)
         return data
