@@ -6,25 +6,31 @@ default and its limits; msgspec checks them. What is not known is an error that 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import tomllib
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
-from proxy.core import pace
+from proxy.core import pace, rules
 from proxy.core.deck import Incomplete, Repeats
-from proxy.core.errors import ConfigError
+from proxy.core.errors import ConfigError, RuleError
 from proxy.core.guard import is_loopback
 from proxy.core.keep import Errors
+from proxy.core.rules import Rules
+from proxy.core.scrubbers import HOME, WORKDIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from proxy.core.marks import Places
 
 DEMO: Final = "demo"
 """What `upstream` says for the embedded one."""
@@ -86,6 +92,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
     record: Record = msgspec.field(default_factory=Record)
     replay: Replay = msgspec.field(default_factory=Replay)
+    rules: Rules = msgspec.field(default_factory=Rules)
     redact: Redact = msgspec.field(default_factory=Redact)
 
 
@@ -121,7 +128,7 @@ def load(
         if value is not None:
             _set(values, name, value)
     config = _convert(values, str(file) if file else "the settings")
-    _check(config)
+    _check(config, file)
     return Loaded(
         config=config, names_cassette="cassette" in values, upstream_key=environment.get("OPENAI_API_KEY") or None
     )
@@ -140,14 +147,36 @@ def environment_for_command(url: str, *, key: str | None = None, token: str = ""
     return {**os.environ, **ours}
 
 
-def settings(struct: type[Struct] = Config, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def places(environment: Mapping[str, str] | None = None) -> Places:
+    """Name the folders of this process that prompts may tell: the current one, and the user's home."""
+    environment = os.environ if environment is None else environment
+    here = ((WORKDIR, str(Path.cwd())), (HOME, environment.get("HOME", "").rstrip("/")))
+    return tuple((name, place) for name, place in here if len(place) > 1)
+
+
+def settings(section: type = Config, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield each setting's dotted name, its type and its default, in the order of their declaration."""
-    for field in msgspec.structs.fields(struct):
-        name = prefix + field.name
-        if isinstance(field.type, type) and issubclass(field.type, Struct):
-            yield from settings(field.type, f"{name}.")
+    for name, kind, default in _fields(section):
+        if _is_section(kind):
+            yield from settings(kind, f"{prefix}{name}.")
         else:
-            yield name, field.type, field.default
+            yield prefix + name, kind, default
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, Struct) or dataclasses.is_dataclass(kind))
+
+
+def _fields(section: type) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the fields of a section, which is a struct of ours or a value of the core."""
+    if issubclass(section, Struct):
+        yield from ((field.name, field.type, field.default) for field in msgspec.structs.fields(section))
+        return
+    kinds = get_type_hints(section)
+    value: Any = section
+    for field in dataclasses.fields(value):
+        made = field.default_factory
+        yield field.name, kinds[field.name], field.default if made is dataclasses.MISSING else made()
 
 
 def variable(name: str) -> str:
@@ -189,24 +218,29 @@ def _toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"the config {file} is no TOML: {error}") from error
 
 
-def _check_names(values: Mapping[str, Any], struct: type[Struct], prefix: str, where: str) -> None:
-    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+def _check_names(values: Mapping[str, Any], section: type, prefix: str, where: str) -> None:
+    kinds = {name: kind for name, kind, _ in _fields(section)}
     for name, value in values.items():
-        if name not in fields:
-            raise ConfigError(f"{where}: there is no setting {prefix}{name}.{_nearest(prefix + name)}")
-        inner = fields[name]
-        if isinstance(inner, type) and issubclass(inner, Struct):
-            if not isinstance(value, dict):
-                raise ConfigError(
-                    f"{where}: {prefix}{name} is a section: write [{prefix}{name}], and its settings below"
-                )
-            _check_names(value, inner, f"{prefix}{name}.", where)
+        if name not in kinds:
+            raise ConfigError(f"{where}: there is no setting {prefix}{name}.{_nearest(prefix, name, kinds)}")
+        _check_names_within(value, kinds[name], prefix + name, where)
 
 
-def _nearest(name: str) -> str:
+def _check_names_within(value: Any, kind: Any, name: str, where: str) -> None:
+    if _is_section(kind):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: {name} is a section: write [{name}], and its settings below")
+        _check_names(value, kind, f"{name}.", where)
+    elif get_origin(kind) is tuple and _is_section(item := get_args(kind)[0]):
+        for table in value if isinstance(value, list) else ():
+            if isinstance(table, dict):
+                _check_names(table, item, f"{name}.", where)
+
+
+def _nearest(prefix: str, name: str, beside: Collection[str]) -> str:
     known = [setting for setting, _, _ in settings()]
-    namesakes = [setting for setting in known if setting.rpartition(".")[2] == name.rpartition(".")[2]]
-    near = namesakes or get_close_matches(name, known, n=1)
+    namesakes = [setting for setting in known if setting.rpartition(".")[2] == name]
+    near = namesakes or get_close_matches(prefix + name, [*known, *(prefix + other for other in beside)], n=1)
     return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(known)}"
 
 
@@ -227,17 +261,19 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any
             raise ConfigError(f"environment: there is no {key}. {hint}")
         name, kind = known[key]
         try:
-            value = _list(text) if kind == tuple[str, ...] else text
+            value = _structured(text, kind)
+            _check_names_within(value, kind, name, f"environment: {key}")
             yield name, msgspec.to_builtins(msgspec.convert(value, kind, strict=False))
         except msgspec.DecodeError as error:
             raise ConfigError(f"environment: {key}={text}: {_lower(error)}{_choices(name)}") from error
 
 
-def _list(text: str) -> Any:
-    """Read a list from a variable: as JSON, for what has commas in it, or parted by commas."""
-    if text.lstrip().startswith("["):
+def _structured(text: str, kind: Any) -> Any:
+    """Read a table or list from a variable as JSON, or a list whose parts have no commas parted by them."""
+    origin = get_origin(kind)
+    if origin is Mapping or (origin is tuple and text.lstrip().startswith("[")):
         return msgspec.json.decode(text)
-    return [part.strip() for part in text.split(",") if part.strip()]
+    return [part.strip() for part in text.split(",") if part.strip()] if origin is tuple else text
 
 
 def _set(values: dict[str, Any], name: str, value: Any) -> None:
@@ -258,10 +294,17 @@ def _convert(values: Mapping[str, Any], where: str) -> Config:
 
 
 def _choices(name: str) -> str:
-    kinds = [kind for setting, kind, _ in settings() if setting == name]
-    if not kinds or not isinstance(kinds[0], type) or not issubclass(kinds[0], Enum):
-        return ""
-    return f": say {' or '.join(kinds[0])}"
+    kind = _kind_of(name) if name else None
+    return f": say {' or '.join(kind)}" if isinstance(kind, type) and issubclass(kind, Enum) else ""
+
+
+def _kind_of(name: str) -> Any:
+    """Return the type of a setting, or of a field in a table of a list such as `rules.path[0].action`."""
+    kind: Any = Config
+    for part in re.sub(r"\[[^\]]*\]", "", name).split("."):
+        section = get_args(kind)[0] if get_origin(kind) is tuple else kind
+        kind = next((found for field, found, _ in _fields(section) if field == part), None)
+    return kind
 
 
 def _lower(error: Exception) -> str:
@@ -269,9 +312,13 @@ def _lower(error: Exception) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-def _check(config: Config) -> None:
+def _check(config: Config, file: Path | None) -> None:
     """Check what types cannot say."""
     pace.parse(config.replay.pace)
+    try:
+        rules.check(config.rules)
+    except RuleError as error:
+        raise ConfigError(f"{_line_of(error.value, file)}{error}") from error
     for pattern in config.redact.patterns:
         try:
             re.compile(pattern.encode())
@@ -283,3 +330,15 @@ def _check(config: Config) -> None:
             f"server.host {server.host} is not loopback: whoever reaches it could use your API key. To allow it, set "
             "server.token (callers send it as their API key) and server.hosts (the names they call it by)"
         )
+
+
+def _line_of(value: str, file: Path | None) -> str:
+    """Say where in the file a value under `[rules]` stands; nothing where it came from elsewhere, or is spelt oddly."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file else []
+    spelt = (f'"{value}"', f"'{value}'", msgspec.json.encode(value).decode(), value)
+    first = next((number for number, line in enumerate(lines) if "rules" in line), 0)
+    for form in spelt:
+        for number, line in enumerate(lines[first:], first + 1):
+            if form in line:
+                return f"{file}, line {number}: "
+    return ""

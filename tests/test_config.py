@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.config import Config, Loaded, environment_for_command, load, settings, variable
+from proxy.config import Config, Loaded, environment_for_command, load, places, settings, variable
 from proxy.core.deck import Incomplete, Repeats
 from proxy.core.errors import ConfigError
 from proxy.core.keep import Errors
+from proxy.core.rules import PathAction, PathRule, Pattern
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.toml"
@@ -410,13 +411,108 @@ def test_a_commands_environment_points_to_the_proxy(monkeypatch: pytest.MonkeyPa
     assert os.environ["OPENAI_BASE_URL"] == "https://elsewhere/v1"
 
 
+# Rules
+
+
+RULES = """
+cassette = "uid.sqlite"
+
+[rules]
+scrub = [
+  "uuid",
+  "uid",
+]
+
+[[rules.pattern]]
+name = "session"
+pattern = 'session-\\w+'
+restore = true
+
+[[rules.path]]
+name = "trace"
+path = "$.messages[*].content.trace"
+action = "replace"
+"""
+
+
+def test_rules_are_read_from_tables(folder: Folder) -> None:
+    folder.write(RULES.replace('  "uid",\n', ""))
+    rules = folder.load().rules
+    assert rules.scrub == ("uuid",)
+    assert rules.pattern == (Pattern(name="session", pattern=r"session-\w+", restore=True),)
+    assert rules.path == (PathRule(name="trace", path="$.messages[*].content.trace", action=PathAction.REPLACE),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "told"),
+    [
+        ("", "", 7, "there is no scrubber 'uid'. Is uuid meant?"),
+        (r"session-\w+", "session-(", 12, "rules.pattern 'session': 'session-(' is no regular expression: missing )"),
+        ("$.messages[*].content.trace", "$.messages[", 17, "rules.path 'trace': '$.messages[' is no JSON path: "),
+        ('name = "trace"', 'name = "session"', 11, "the name 'session' is taken"),
+        ('name = "trace"', 'name = "The trace"', 16, "'The trace' is no name"),
+    ],
+)
+def test_a_rule_that_cannot_be_made_is_told_with_its_line(
+    folder: Folder, old: str, new: str, line: int, told: str
+) -> None:
+    text = RULES.replace(old, new) if old else RULES
+    file = folder.write(text if not old else text.replace('  "uid",\n', '  "date",\n'))
+    error = folder.refused()
+    assert error.startswith(f"{file}, line {line}: ")
+    assert told in error
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("pattern = 's", "patern = 's", "there is no setting rules.pattern.patern. Is rules.pattern"),
+        ('scrub = ["uuid"]', 'scrubs = ["uuid"]', "there is no setting rules.scrubs. Is rules.scrub meant?"),
+        (
+            'action = "replace"',
+            'action = "drop"',
+            "rules.path[0].action: invalid enum value 'drop': say ignore or replace",
+        ),
+        ('name = "session"\n', "", "rules.pattern[0]: object missing required field `name`"),
+        ("[rules]", "rules = 5\n[redact]", "rules"),
+        ("[rules]", "[rules]\nmodels = { a = 5 }", "rules.models"),
+    ],
+)
+def test_a_table_of_rules_that_is_none_is_told(folder: Folder, old: str, new: str, told: str) -> None:
+    text = RULES.replace('scrub = [\n  "uuid",\n  "uid",\n]', 'scrub = ["uuid"]').replace(old, new)
+    folder.write(text)
+    assert told in folder.refused()
+
+
+def test_rules_come_from_the_environment_too(folder: Folder) -> None:
+    pattern = '[{"name": "a", "pattern": "x{2}"}]'
+    env = {"LLMTAPE_RULES_SCRUB": "uuid, date", "LLMTAPE_RULES_PATTERN": pattern, "LLMTAPE_RULES_MODELS": '{"a": "b"}'}
+    rules = folder.load(env=env).rules
+    assert (rules.scrub, rules.pattern, rules.models) == (
+        ("uuid", "date"),
+        (Pattern(name="a", pattern="x{2}"),),
+        {"a": "b"},
+    )
+    assert "there is no scrubber 'uid'" in folder.refused(env={"LLMTAPE_RULES_SCRUB": "uid"})
+    assert "rules.pattern.nam" in folder.refused(env={"LLMTAPE_RULES_PATTERN": '[{"nam": "a"}]'})
+    assert "LLMTAPE_RULES_MODELS" in folder.refused(env={"LLMTAPE_RULES_MODELS": "gpt"})
+
+
+def test_the_folders_of_this_process_are_the_current_one_and_the_home(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.path)
+    assert places({"HOME": "/home/ada/"}) == (("workdir", str(folder.path)), ("home", "/home/ada"))
+    assert places({"HOME": "/"}) == (("workdir", str(folder.path)),)
+
+
 # The example
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {prefix + name: value}
     return found
 
 

@@ -61,22 +61,36 @@ def dumps(document: Document) -> bytes:
         return _dumps_exactly(value)
 
 
-def respell(text: str) -> str:
-    """Return a text that is a JSON object or array in its one spelling, any other text as it stands.
+def dumps_in_order(value: Json) -> str:
+    """Write a value without white space, its names in the order in which they stand."""
+    try:
+        return orjson.dumps(value).decode() if _is_finite(value) else _dumps_exactly(value, sort=False).decode()
+    except TypeError:
+        return _dumps_exactly(value, sort=False).decode()
 
-    One with a name that occurs twice in an object stands, too, and one with a number that is no float exactly: a model
-    reads the text, and may tell them apart.
+
+def respell(text: str) -> str:
+    """Return a text that is a JSON object or array in its one spelling, any other text as it stands."""
+    document = embedded(text)
+    return text if document is None else dumps(document).decode()
+
+
+def embedded(text: str) -> Document | None:
+    """Return the JSON object or array that a text is, None for any other text.
+
+    One with a name that occurs twice in an object is taken for text, too, and one with a number that is no float
+    exactly: a model reads the text, and may tell them apart.
     """
     if not text.lstrip(" \t\r\n").startswith(("{", "[")):
-        return text
+        return None
     try:
         text.encode()  # half a character may join with one that is spelt as an escape
         value = json.loads(
             text, object_pairs_hook=_without_duplicates, parse_float=_exact_float, parse_constant=_no_constant
         )
-        return dumps(Document(_fold(value), exact=True)).decode()
+        return Document(_fold(value), exact=True)
     except (ValueError, RecursionError, NotJsonError):
-        return text
+        return None
 
 
 def _loads_exactly(data: bytes) -> Json:
@@ -86,8 +100,8 @@ def _loads_exactly(data: bytes) -> Json:
         raise NotJsonError(str(error)) from None
 
 
-def _dumps_exactly(value: Json) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+def _dumps_exactly(value: Json, *, sort: bool = True) -> bytes:
+    return json.dumps(value, sort_keys=sort, separators=(",", ":")).encode()
 
 
 def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

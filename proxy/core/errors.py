@@ -21,6 +21,14 @@ class ConfigError(LlmtapeError):
     exit_status = 2
 
 
+class RuleError(ConfigError):
+    """A choice under `[rules]` that cannot be made; `value` is the text that is at fault, as the config spells it."""
+
+    def __init__(self, message: str, value: str) -> None:
+        super().__init__(message)
+        self.value = value
+
+
 class NotJsonError(LlmtapeError):
     """The bytes are no JSON document, or one nested too deep; answered by taking them as bytes, never shown."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote_from_bytes, unquote_plus
 
+from proxy.core.model import header
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 _CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|credential", re.IGNORECASE)
 _NO_CREDENTIALS = frozenset({"idempotency-key", "sec-websocket-key"})
 CREDENTIAL_PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "access_token", "token", "sig", "signature"})
+
+_KEY_PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey"})
 
 SHORTEST = 8
 """Credentials of fewer bytes are dummies such as `x` or `test`, and too common in prose to replace."""
@@ -118,6 +122,14 @@ def credentials(headers: Headers, query: str = "") -> frozenset[bytes]:
     found |= {value for name, value in parse_qsl(query) if name.lower() in CREDENTIAL_PARAMETERS}
     encoded = {value.encode("utf-8", "surrogateescape") for value in found}
     return frozenset(value for value in encoded if not _is_dummy(value))
+
+
+def api_key(headers: Headers, query: str = "") -> str | None:
+    """Return the key that a call shows to the API, wherever it stands, without its scheme."""
+    for name in ("authorization", "api-key", "x-api-key"):
+        if shown := header(headers, name):
+            return _without_scheme(shown)
+    return next((value for name, value in parse_qsl(query) if name.lower() in _KEY_PARAMETERS), None)
 
 
 def _is_dummy(value: bytes) -> bool:

@@ -1,0 +1,152 @@
+"""What counts for the key, as a config or a cassette says it.
+
+Rule: every choice is off by default. `text` is what a cassette carries: what differs from the defaults, and only that,
+so that a choice added later changes no cassette that does not make it. What only restores is no part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping  # noqa: TC003  msgspec reads the fields' types
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, Final
+
+from proxy.core import canonical
+from proxy.core.errors import RuleError
+from proxy.core.paths import compiled
+from proxy.core.scrubbers import SCRUBBERS
+
+
+class PathAction(StrEnum):
+    """What is done with the values at a JSON path."""
+
+    IGNORE = "ignore"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A regular expression for volatile text; where it has a group named `value`, that alone is replaced."""
+
+    name: str
+    pattern: str
+    restore: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathRule:
+    """A JSON path (RFC 9535) whose values do not count (`ignore`), or count as the same value (`replace`)."""
+
+    name: str
+    path: str
+    action: PathAction = PathAction.IGNORE
+    restore: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """All choices. `restore` of a pattern or path weighs more than that of all."""
+
+    scrub: tuple[str, ...] = ()
+    restore: bool = False
+    developer_is_system: bool = False
+    sort_tools: bool = False
+    ignore_max_tokens: bool = False
+    models: Mapping[str, str] = field(default_factory=dict)
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    api_key: bool = False
+    pattern: tuple[Pattern, ...] = ()
+    path: tuple[PathRule, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What makes the keys, in one spelling; `{}` for the defaults."""
+        chosen: dict[str, Any] = {
+            "scrub": sorted(set(self.scrub)),
+            "developer_is_system": self.developer_is_system,
+            "sort_tools": self.sort_tools,
+            "ignore_max_tokens": self.ignore_max_tokens,
+            "models": dict(self.models),
+            "query": sorted(set(self.query)),
+            "headers": sorted({name.lower() for name in self.headers}),
+            "api_key": self.api_key,
+            "pattern": [[rule.name, rule.pattern] for rule in self.pattern],
+            "path": [[rule.name, rule.path, rule.action.value] for rule in self.path],
+        }
+        return canonical.dumps(canonical.Document({name: value for name, value in chosen.items() if value})).decode()
+
+    @property
+    def named(self) -> tuple[Pattern | PathRule, ...]:
+        """The user's own patterns and paths."""
+        return (*self.pattern, *self.path)
+
+    def restores(self, name: str) -> bool:
+        """Tell whether a replay restores the values that a scrubber, pattern or path took."""
+        own = next((rule.restore for rule in self.named if rule.name == name), None)
+        return self.restore if own is None else own
+
+
+DEFAULT: Final = Rules()
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "developer_is_system": "a `developer` message counts as a `system` message",
+    "sort_tools": "tools count in the order of their names",
+    "ignore_max_tokens": "`max_tokens` and `max_completion_tokens` do not count",
+    "models": "a model counts as another: an alias as what it stands for",
+    "query": "these query parameters count",
+    "headers": "these request headers count, by a digest of their values",
+    "api_key": "the caller's API key counts, by its fingerprint",
+}
+"""The choices beside volatile text, and what each does."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+def check(rules: Rules) -> None:
+    """Raise RuleError for the first choice that cannot be made."""
+    for name in rules.scrub:
+        if name not in SCRUBBERS:
+            raise RuleError(f"rules.scrub: there is no scrubber {name!r}.{_nearest(name)}", name)
+    for pattern in rules.pattern:
+        _check_pattern(pattern)
+    for rule in rules.path:
+        _check_path(rule)
+    _check_names(rules)
+    for alias, model in rules.models.items():
+        if model in rules.models:
+            raise RuleError(f"rules.models: {alias!r} counts as {model!r}, which counts as another itself", alias)
+
+
+def _check_pattern(rule: Pattern) -> None:
+    try:
+        compiled_pattern = re.compile(rule.pattern)
+    except re.error as error:
+        raise RuleError(
+            f"rules.pattern {rule.name!r}: {rule.pattern!r} is no regular expression: {error}", rule.pattern
+        ) from error
+    if compiled_pattern.fullmatch(""):
+        raise RuleError(f"rules.pattern {rule.name!r}: {rule.pattern!r} takes the empty text, too", rule.pattern)
+
+
+def _check_path(rule: PathRule) -> None:
+    try:
+        compiled(rule.path)
+    except ValueError as error:
+        raise RuleError(f"rules.path {rule.name!r}: {rule.path!r} is no JSON path: {error}", rule.path) from error
+
+
+def _check_names(rules: Rules) -> None:
+    for name, count in Counter(rule.name for rule in rules.named).items():
+        if not _NAME.fullmatch(name):
+            raise RuleError(f"rules: {name!r} is no name: small letters, digits, '-' and '_', a letter first", name)
+        if count > 1 or name in SCRUBBERS or name in OPTIONS:
+            raise RuleError(f"rules: the name {name!r} is taken: give the pattern or path another one", name)
+
+
+def _nearest(name: str) -> str:
+    near = get_close_matches(name, SCRUBBERS, n=1)
+    return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(SCRUBBERS)}"
