@@ -7,9 +7,15 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import conversation, live, pace, storage
+from bench import conversation, live, nearest, pace, storage
 
-BENCHMARKS = {"conversation": conversation.run, "live": live.run, "pace": pace.run, "storage": storage.run}
+BENCHMARKS = {
+    "conversation": conversation.run,
+    "live": live.run,
+    "nearest": nearest.run,
+    "pace": pace.run,
+    "storage": storage.run,
+}
 
 
 def main(names: list[str]) -> None:

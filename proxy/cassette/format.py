@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x6C746170
 """`ltap`, at a fixed place in the file's head: how `file` and we tell a cassette from another database."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The format's version, in `user_version`."""
+
+INDEXED: Final = 2
+"""The first version that tells what is near."""
 
 KEYED_BY: Final = {"normalizer": str(NORMALIZER), "rules": "{}"}
 """What made the keys in a file, as its table `cassette` says it. Rules that users name will stand in `rules`."""

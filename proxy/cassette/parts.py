@@ -1,4 +1,4 @@
-"""How a request body is cut, so that what repeats is stored once.
+"""How a request body is cut, so that what repeats is stored once, and how it is put together.
 
 Rule: the parts joined are the body, whatever it is. An agent sends its whole conversation again each turn: cut at
 the elements of top-level lists (`messages`, `tools`), a turn shares all parts but its newest with the turn before.
@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from proxy.cassette import format as layout
+
+if TYPE_CHECKING:
+    import sqlite3
 
 SMALLEST = 256
 """Bytes of a part: smaller elements share one, for a row costs more than they do."""
@@ -21,6 +27,14 @@ _OPEN, _CLOSE = frozenset(b"[{"), frozenset(b"]}")
 _LIST, _COMMA = ord("["), ord(",")
 _IN_TOP_LIST = 2
 
+# A step's parent is older than the step: a file that says otherwise leads in no circle.
+_PARTS = """
+with recursive path(id, parent_id, part_id, depth) as (
+  select id, parent_id, part_id, 0 from bodies where id = ?
+  union all
+  select b.id, b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id and b.id < path.id)
+select data from path join parts on parts.id = path.part_id order by depth desc"""
+
 
 def cut(body: bytes) -> list[bytes]:
     """Cut a body into parts; the comma before an element goes with it, so that a new last one changes none."""
@@ -28,6 +42,13 @@ def cut(body: bytes) -> list[bytes]:
         return [body]
     marks = [0, *_marks(body), len(body)]
     return [body[start:end] for start, end in pairwise(marks) if start < end]
+
+
+def joined(connection: sqlite3.Connection, body: int | None) -> bytes:
+    """Read a stored body, named by its last step; none is empty."""
+    if body is None:
+        return b""
+    return b"".join(layout.restored(row[0]) for row in connection.execute(_PARTS, (body,)))
 
 
 def _marks(body: bytes) -> list[int]:

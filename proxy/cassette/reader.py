@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from proxy.cassette import format as layout
+from proxy.cassette import parts, search
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
 from proxy.core.model import Interaction, Outcome, Request, Response, Take, Track, Variant
 from proxy.core.normalize import normalize
@@ -20,6 +21,8 @@ from proxy.core.normalize import normalize
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from proxy.core.outline import Outline
 
 _TAKE = "id, key, variant, lane, take, status, outcome"
 
@@ -30,18 +33,12 @@ _TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? {_IN_ORDER}"  #
 _TAKES_OF_PREFIX = f"select {_TAKE} from interactions where key >= ? and key < ? {_IN_ORDER}"  # noqa: S608
 _AFTER_ANY_DIGIT = "g"
 
-_LATEST_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions order by id desc"  # noqa: S608
-_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions {_IN_ORDER}"  # noqa: S608
+_ANY_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions"  # noqa: S608
+_REQUESTS = f"{_ANY_REQUESTS} {_IN_ORDER}"
+_LATEST_REQUESTS = f"{_ANY_REQUESTS} order by id desc"
+_REQUEST_OF_ID = f"{_ANY_REQUESTS} where id = ?"
 
 _RESPONSE = "status, response_headers, outcome, first_byte_us, duration_us, response_framing, response_body"
-
-# A step's parent is older than the step: a file that says otherwise leads in no circle.
-_REQUEST_PARTS = """
-with recursive path(id, parent_id, part_id, depth) as (
-  select id, parent_id, part_id, 0 from bodies where id = ?
-  union all
-  select b.id, b.parent_id, b.part_id, depth + 1 from path join bodies b on b.id = path.parent_id and b.id < path.id)
-select data from path join parts on parts.id = path.part_id order by depth desc"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Reader:
             uri = f"file:{quote(str(path.absolute()))}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
             try:
-                check(self._connection, path)
+                self._version = check(self._connection, path)
                 self._rekeyed = self._recompute_keys()
             except BaseException:
                 self._connection.close()
@@ -139,7 +136,7 @@ class Reader:
         )
         recorded_at, method, path, query, headers, body = self._one(statement, take.id)
         with self._translated():
-            request = Request(method, path, query, layout.headers_of(headers), self._request_body(body))
+            request = Request(method, path, query, layout.headers_of(headers), parts.joined(self._connection, body))
         return Interaction(take.track, take.number, recorded_at, request, self.response(take)[0])
 
     def run(self, take: Take) -> RecordedRun:
@@ -156,10 +153,18 @@ class Reader:
 
     def requests(self, *, latest_first: bool = False) -> Iterator[tuple[Take, str, Request]]:
         """Yield all stored requests, without their headers, each with its take and when it was recorded."""
+        return self._requests(_LATEST_REQUESTS if latest_first else _REQUESTS)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether it can tell what is near: not in the first format, nor where other rules made keys and index."""
+        return self._version >= layout.INDEXED and self._rekeyed is None
+
+    def near(self, asked: Outline) -> Iterator[tuple[Take, str, Request]]:
+        """Yield the stored requests one of which is the nearest, as `requests` does, the most promising first."""
         with self._translated():
-            for row in self._connection.execute(_LATEST_REQUESTS if latest_first else _REQUESTS):
-                recorded_at, method, path, query, body = row[7:]
-                yield self._take(row[:7]), recorded_at, Request(method, path, query, (), self._request_body(body))
+            for id_ in search.candidates(self._connection, asked):
+                yield from self._requests(_REQUEST_OF_ID, id_)
 
     def find(self, prefix: str) -> list[Take]:
         """Return the takes that `KEY` or `KEY:TAKE` names, KEY being any unique beginning of a key.
@@ -191,10 +196,12 @@ class Reader:
         _check_whole(number, status)
         return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
 
-    def _request_body(self, body: int | None) -> bytes:
-        if body is None:
-            return b""
-        return b"".join(layout.restored(row[0]) for row in self._connection.execute(_REQUEST_PARTS, (body,)))
+    def _requests(self, statement: str, *values: Any) -> Iterator[tuple[Take, str, Request]]:
+        with self._translated():
+            for row in self._connection.execute(statement, values):
+                recorded_at, method, path, query, body = row[7:]
+                request = Request(method, path, query, (), parts.joined(self._connection, body))
+                yield self._take(row[:7]), recorded_at, request
 
     def _recompute_keys(self) -> dict[str, list[Take]] | None:
         """Make the keys anew where other rules made those in the file: keys are never trusted then."""
@@ -237,9 +244,10 @@ def why_not_a_cassette(path: Path, error: BaseException) -> str | None:
     return None
 
 
-def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise CassetteError where an open database is no cassette of a format that this version can read."""
+def check(connection: sqlite3.Connection, path: Path) -> int:
+    """Return a cassette's format. Raises CassetteError where an open database is none that this version can read."""
     (application_id,) = connection.execute("pragma application_id").fetchone()
+    version: int
     (version,) = connection.execute("pragma user_version").fetchone()
     if application_id != layout.APPLICATION_ID:
         raise CassetteError(f"{path} is not a cassette: another program made this file. Name another one")
@@ -247,6 +255,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         raise CassetteError(
             f"{path} has cassette format {version}, and this llmtape reads up to {layout.VERSION}: update llmtape"
         )
+    return version
 
 
 def _response(row: tuple[Any, ...], *, was_asked_as_stream: bool) -> Response:

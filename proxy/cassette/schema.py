@@ -6,6 +6,8 @@ the tables keep in a compact form.
 
     parts, bodies   request bodies. A body is a path: its last part, after the body before it. Conversations that
                     grow share their beginnings, and equal parts are stored once: N turns take O(N) space.
+    turns, anchors  what is asked, as digests: the endpoint, then a message a turn, each after the turn before it; and
+                    under each turn some words of those that follow it. By them a miss finds what is nearest.
     interactions    one request with its whole response. The response's body is kept whole, its framing beside it
                     as JSON, [[microseconds, bytes], ...], one pair a chunk.
     requests        view: each interaction's request body, put together
@@ -20,6 +22,7 @@ from typing import Final
 from sqlalchemy import (
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -28,7 +31,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import NullType
 
 METADATA: Final = MetaData()
@@ -67,6 +70,24 @@ BODIES: Final = Table(
     UniqueConstraint("parent_id", "part_id"),
 )
 
+TURNS: Final = Table(
+    "turns",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("parent_id", Integer, nullable=False),  # 0 where the turn is an endpoint
+    Column("digest", Integer, nullable=False),
+    UniqueConstraint("parent_id", "digest"),
+)
+
+ANCHORS: Final = Table(
+    "anchors",
+    METADATA,
+    Column("parent_id", Integer, primary_key=True),
+    Column("word", Integer, primary_key=True),
+    Column("turn_id", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 INTERACTIONS: Final = Table(
     "interactions",
     METADATA,
@@ -93,7 +114,9 @@ INTERACTIONS: Final = Table(
     Column("completion_tokens", Integer),
     Column("response_framing", Text, nullable=False),
     Column("response_body", NullType, nullable=False),  # text where the bytes are UTF-8, else a blob
+    Column("turn_id", Integer, ForeignKey("turns.id")),
     UniqueConstraint("key", "variant", "lane", "take"),
+    Index("interactions_by_turn", "turn_id"),
 )
 
 # Views give text where that loses nothing, and a blob elsewhere: SQLite itself does not look, and readers fail on text
@@ -143,5 +166,21 @@ from interactions i join requests r on r.interaction_id = i.id""",
 
 def statements() -> list[str]:
     """Return the statements that make an empty cassette of this format."""
-    tables = [str(CreateTable(table)).strip() for table in METADATA.sorted_tables]
-    return [*tables, *(str(text(view.strip())) for view in _VIEWS)]
+    tables = [_made(table) for table in METADATA.sorted_tables]
+    return [*tables, *_indexes(), *(str(text(view.strip())) for view in _VIEWS)]
+
+
+def added_to_the_first() -> list[str]:
+    """Return the statements that add to a cassette of format 1 what it lacks."""
+    column = "alter table interactions add column turn_id INTEGER references turns (id)"
+    return [_made(TURNS), _made(ANCHORS), column, *_indexes()]
+
+
+def _indexes() -> list[str]:
+    return [str(CreateIndex(index)) for index in INTERACTIONS.indexes]
+
+
+def _made(table: Table) -> str:
+    """Write it in SQLAlchemy's general dialect, since that for SQLite has no word for a column without a type."""
+    made = str(CreateTable(table)).strip()
+    return made if table.dialect_options["sqlite"]["with_rowid"] else f"{made} without rowid"

@@ -19,9 +19,10 @@ from proxy.core.mismatch import nearness
 from proxy.core.miss import Nearest
 from proxy.core.modes import Found, Mode, looks_up, records
 from proxy.core.normalize import normalize
+from proxy.core.outline import outline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -31,9 +32,15 @@ if TYPE_CHECKING:
     from proxy.core.normalize import Canonical
 
 
+FEW = 200
+FEW_BYTES = 2 * 1024 * 1024
+"""Up to so many recordings, and so much of their requests, a miss is compared with all; else with those that the index
+names, the most promising first, as far as these hold no more either."""
+
 MOST_COMPARED = 2000
 MOST_BYTES_COMPARED = 16 * 1024 * 1024
-"""How many recordings a miss is compared with, the latest first, and how much of their requests: a second's work."""
+"""How many recordings a miss is compared with where a file has no index, the latest first, and how much of their
+requests: a second's work."""
 
 
 class Tape:
@@ -104,15 +111,15 @@ class Tape:
         return len(self._reader) if self._reader else 0
 
     def nearest(self, asked: Canonical) -> Nearest | None:
-        """Find the recorded request most like this one, among the latest. Takes its time: call it on a thread."""
-        best: tuple[Score, Nearest] | None = None
+        """Find the recorded request most like this one, the latest of several. Call it on a thread: it reads."""
+        best: tuple[Score, int, Nearest] | None = None
         with self._one_at_a_time, Reader(self.path) as reader:
-            for take, recorded_at, request in _latest(reader):
+            for take, recorded_at, request in _candidates(reader, asked):
                 canonical = normalize(request)
                 score = nearness(canonical.content, asked.content)
-                if score[0] and (best is None or score > best[0]):
-                    best = score, Nearest(take, recorded_at, canonical)
-        return best[1] if best else None
+                if score[0] and (best is None or (score, take.id) > best[:2]):
+                    best = score, take.id, Nearest(take, recorded_at, request, canonical)
+        return best[-1] if best else None
 
     def unplayed(self) -> list[Take]:
         """List the takes that were not played since the start or the last rewind."""
@@ -128,12 +135,26 @@ class Tape:
             self._writer.close()
 
 
-def _latest(reader: Reader) -> Iterator[tuple[Take, str, Request]]:
+def _candidates(reader: Reader, asked: Canonical) -> Iterable[tuple[Take, str, Request]]:
+    """Choose which recordings a miss is compared with."""
+    latest = reader.requests(latest_first=True)
+    if not reader.is_indexed:
+        return _bounded(latest, MOST_COMPARED, MOST_BYTES_COMPARED)
+    if (held := len(reader)) <= FEW:
+        few = list(_bounded(latest, FEW, FEW_BYTES))
+        if len(few) == held:
+            return few
+    return _bounded(reader.near(outline(asked.content)), MOST_COMPARED, FEW_BYTES)
+
+
+def _bounded(
+    requests: Iterator[tuple[Take, str, Request]], most: int, most_bytes: int
+) -> Iterator[tuple[Take, str, Request]]:
     size = 0
-    for take, recorded_at, request in islice(reader.requests(latest_first=True), MOST_COMPARED):
+    for take, recorded_at, request in islice(requests, most):
         yield take, recorded_at, request
         size += len(request.body)
-        if size > MOST_BYTES_COMPARED:
+        if size > most_bytes:
             return
 
 

@@ -17,18 +17,21 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from proxy.cassette import format as layout
-from proxy.cassette import parts, schema, statements
+from proxy.cassette import index, parts, schema, statements
+from proxy.cassette.migration import migrate
 from proxy.cassette.reader import check, why_not_a_cassette
 from proxy.core import canonical
 from proxy.core.completion import summarize
 from proxy.core.errors import CassetteError, NotJsonError
 from proxy.core.model import Outcome
+from proxy.core.normalize import normalize
+from proxy.core.outline import outline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from proxy.core.model import Interaction, Track
+    from proxy.core.model import Interaction, Request, Track
 
 _BUSY_SECONDS = 30.0
 """How long one recorder waits for another to end its transaction."""
@@ -76,6 +79,7 @@ class Writer:
         self._run_id: int | None = None
         self._is_new = False
         self._is_awake = False
+        self._is_current = False
         self._replaced = False
         self._renumbered: dict[tuple[Track, int], int] = {}
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -176,11 +180,14 @@ class Writer:
         run_id = self._run_id
         self._wake(connection)
         with _transaction(connection):
+            if not self._is_current:  # only with a first recording: a file into which none comes stays as it is
+                migrate(connection, lambda request: _turn(connection, request))
             if run_id is None:
                 run_id = _insert(connection, statements.INSERT_RUN, self._run.row())
             for interaction in interactions:
                 self._store(connection, run_id, interaction)
         self._run_id = run_id
+        self._is_current = True
 
     def _wake(self, connection: sqlite3.Connection) -> None:
         """Go to WAL mode, where another recorder is not just about to; until then a commit is as safe, and slower."""
@@ -190,8 +197,10 @@ class Writer:
 
     def _store(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> None:
         number = self._make_room(connection, run_id, interaction)
-        body = _store_body(connection, interaction.request.body)
-        _insert(connection, statements.INSERT_INTERACTION, _row(interaction, number, run_id, body))
+        row = _row(interaction, number, run_id)
+        row["request_body"] = _store_body(connection, interaction.request.body)
+        row["turn_id"] = _turn(connection, interaction.request)
+        _insert(connection, statements.INSERT_INTERACTION, row)
 
     def _make_room(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> int:
         """Delete what this recording replaces, in the transaction that stores it; return the take's number."""
@@ -222,7 +231,7 @@ class Writer:
         """
         with suppress(sqlite3.Error):
             if self._replaced:
-                _drop_unused_bodies(connection)
+                _drop_unused(connection)
             if self._is_new or connection.execute("pragma journal_mode").fetchone() == ("wal",):
                 connection.execute(f"pragma busy_timeout = {_REST_MILLISECONDS}")
                 connection.execute("pragma wal_checkpoint(truncate)")
@@ -286,14 +295,21 @@ def _store_body(connection: sqlite3.Connection, body: bytes) -> int | None:
     return step or None
 
 
-def _drop_unused_bodies(connection: sqlite3.Connection) -> None:
-    """Delete the parts of requests that were replaced and that no other request shares."""
+def _turn(connection: sqlite3.Connection, request: Request) -> int:
+    """Put a request into the index; return its last turn."""
+    return index.add(connection, outline(normalize(request).content))
+
+
+def _drop_unused(connection: sqlite3.Connection) -> None:
+    """Delete what was stored of requests that were replaced, and that no other request shares."""
     with _transaction(connection):
         connection.execute(statements.DELETE_UNUSED_BODIES)
         connection.execute(statements.DELETE_UNUSED_PARTS)
+        index.drop_unused(connection)
 
 
-def _row(interaction: Interaction, number: int, run_id: int, body: int | None) -> dict[str, Any]:
+def _row(interaction: Interaction, number: int, run_id: int) -> dict[str, Any]:
+    """Return all of an interaction's row but what stands in other tables."""
     track, request, response = interaction.track, interaction.request, interaction.response
     answer = summarize(response)
     return {
@@ -308,7 +324,6 @@ def _row(interaction: Interaction, number: int, run_id: int, body: int | None) -
         "query": request.query,
         "model": _model(request.body) or answer.model,
         "request_headers": layout.headers_text(request.headers),
-        "request_body": body,
         "status": response.status,
         "response_headers": layout.headers_text(response.headers),
         "outcome": response.outcome.value,

@@ -36,7 +36,7 @@ def conversation(messages: Json) -> Json:
     """Bring a list of messages to one form."""
     if not isinstance(messages, list):
         return messages
-    return _rename_calls(_in_call_order([_message(message) for message in messages]))
+    return _rename_calls(in_call_order([_message(message) for message in messages]))
 
 
 def content(value: Json) -> Json:
@@ -139,7 +139,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _in_call_order(messages: list[Json]) -> list[Json]:
+def in_call_order(messages: list[Json]) -> list[Json]:
     """Sort each run of tool messages as the calls stand that it answers: they arrive in any order."""
     ordered: list[Json] = []
     place: dict[str | None, int] = {}

@@ -1,6 +1,7 @@
 """How two requests differ, and which recorded one is nearest.
 
-Rule: compares canonical requests only, so that what does not count for the key is never named as a difference.
+Rule: compares canonical requests only, so that what does not count for the key is never named as a difference; and
+compares them opened, so that a field within the JSON of a tool's arguments is named by itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from proxy.core.view import opened, step
+from proxy.core.worddiff import marked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +25,6 @@ MISSING: Final = object()
 """Stands for a field that one of the two requests does not have."""
 
 _WORDS = re.compile(r"\w+")
-_CONTEXT = 32
 _LONGEST = 96
 _MOST_COMPARED = 2000  # characters of a message: enough to tell which is nearest, and bounded
 _ALIKE = 0.8
@@ -40,15 +43,17 @@ class Difference:
     asked: Json
 
     def excerpt(self) -> tuple[str, str]:
-        """Show both sides in short, cut to where they part."""
+        """Show both sides in short; of texts the words that changed, marked."""
         if isinstance(self.recorded, str) and isinstance(self.asked, str):
-            return _excerpts(self.recorded, self.asked)
+            recorded, asked = marked(self.recorded, self.asked)
+            return _spelt(recorded), _spelt(asked)
         return _shown(self.recorded), _shown(self.asked)
 
 
 def differences(recorded: Json, asked: Json) -> list[Difference]:
     """Name each field that differs, outermost first, in the order of the request asked."""
-    return list(_compare("", recorded, asked))
+    found = list(_compare("", opened(recorded), opened(asked)))
+    return found or list(_compare("", recorded, asked))  # opened, the order of a schema's properties is not seen
 
 
 def nearness(recorded: dict[str, Json], asked: dict[str, Json]) -> Score:
@@ -72,11 +77,10 @@ def nearness(recorded: dict[str, Json], asked: dict[str, Json]) -> Score:
 def _compare(path: str, recorded: Json, asked: Json) -> Iterator[Difference]:
     if isinstance(recorded, dict) and isinstance(asked, dict):
         for name in [*asked, *(name for name in recorded if name not in asked)]:
-            step = f"{path}.{name}" if path else name
-            yield from _compare(step, recorded.get(name, MISSING), asked.get(name, MISSING))
+            yield from _compare(step(path, name), recorded.get(name, MISSING), asked.get(name, MISSING))
     elif isinstance(recorded, list) and isinstance(asked, list):
         for place in range(max(len(recorded), len(asked))):
-            yield from _compare(f"{path}[{place}]", _at(recorded, place), _at(asked, place))
+            yield from _compare(step(path, place), _at(recorded, place), _at(asked, place))
     elif not _is_same(recorded, asked):
         yield Difference(path, recorded, asked)
 
@@ -101,22 +105,6 @@ def _endpoint(recorded: dict[str, Json], asked: dict[str, Json]) -> float:
 
 def _at(items: list[Json], place: int) -> Json:
     return items[place] if place < len(items) else MISSING
-
-
-def _excerpts(recorded: str, asked: str) -> tuple[str, str]:
-    start = 0
-    for start, (one, other) in enumerate(zip(recorded, asked, strict=False)):  # noqa: B007  used after the loop
-        if one != other:
-            break
-    else:
-        start = min(len(recorded), len(asked))
-    return _window(recorded, start), _window(asked, start)
-
-
-def _window(text: str, start: int) -> str:
-    begin = max(0, start - _CONTEXT)
-    end = begin + _LONGEST
-    return f"{'…' if begin else ''}{_spelt(text[begin:end])}{'…' if end < len(text) else ''}"
 
 
 def _shown(value: Json) -> str:

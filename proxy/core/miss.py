@@ -16,8 +16,9 @@ from proxy.core.model import Outcome, Variant, take_name
 from proxy.core.modes import Found
 
 if TYPE_CHECKING:
-    from proxy.core.model import Take, Track
+    from proxy.core.model import Request, Take, Track
     from proxy.core.normalize import Canonical
+    from proxy.core.remedy import Remedy
 
 _MOST_DIFFERENCES = 8
 _LINE_ENDS = re.compile(r"[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
@@ -29,6 +30,7 @@ class Nearest:
 
     take: Take
     recorded_at: str
+    request: Request
     canonical: Canonical
 
 
@@ -46,6 +48,7 @@ class Miss:
     held: int = 0
     take: Take | None = None
     nearest: Nearest | None = None
+    remedy: Remedy | None = None
     is_named: bool = False
     """Whether the client named the cassette in its base URL."""
 
@@ -147,6 +150,8 @@ def _differing(miss: Miss) -> list[str]:
             f"    recorded  {recorded}",
             f"    asked     {asked}",
         ]
+        if rules := miss.remedy and miss.remedy.fields.get(difference.path):
+            lines.append(f"    equal     under the rule{'s' if len(rules) > 1 else ''} {', '.join(rules)}")
     if len(found) > _MOST_DIFFERENCES:
         lines += ["", f"  and {len(found) - _MOST_DIFFERENCES} more fields"]
     return lines
@@ -168,4 +173,8 @@ def _remedy(miss: Miss) -> str:
         return f"To play the last take again: --repeats last (replay.repeats); to record one more: {record}"
     if miss.found is Found.INCOMPLETE:
         return f"To record it anew: {record}; to play it as it is: --incomplete play (replay.incomplete)"
-    return f"If the request is as it should be, record it: {record}"
+    told = f"If the request is as it should be, record it: {record}"
+    if miss.remedy and miss.remedy.is_whole:
+        rules = "".join(f"\n  {line}" for line in miss.remedy.lines)
+        told += f"\nIf what differs should not count, write into llmtape.toml:\n\n  [rules]{rules}"
+    return told

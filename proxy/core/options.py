@@ -34,10 +34,10 @@ def _sort_tools(body: Body, rules: Rules) -> Body:
     lists = {name: body[name] for name in ("tools", "functions") if isinstance(body.get(name), list)}
     if not rules.sort_tools:
         return body
-    return body | {name: sorted(tools, key=_tool_name) for name, tools in lists.items()}
+    return body | {name: sorted(tools, key=tool_name) for name, tools in lists.items()}
 
 
-def _tool_name(tool: Json) -> str:
+def tool_name(tool: Json) -> str:
     """Return a tool's name; tools that have none stay in their order, before the others."""
     if not isinstance(tool, dict):
         return ""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping  # noqa: TC003  msgspec reads the fields' types
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping  # noqa: TC003  msgspec reads the fields' types
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
@@ -79,6 +79,15 @@ class Rules:
         }
         return canonical.dumps(canonical.Document({name: value for name, value in chosen.items() if value})).decode()
 
+    def adopting(self, name: str) -> Rules:
+        """Return the rules with one more: a scrubber, or a choice that is made by `true`. Raises RuleError."""
+        if name in SCRUBBERS:
+            return self if name in self.scrub else replace(self, scrub=(*self.scrub, name))
+        if name not in SWITCHES:
+            raise RuleError(f"there is no rule {name!r}.{_nearest(name, [*SCRUBBERS, *SWITCHES])}", name)
+        switched: dict[str, Any] = {name: True}
+        return replace(self, **switched)
+
     @property
     def named(self) -> tuple[Pattern | PathRule, ...]:
         """The user's own patterns and paths."""
@@ -103,14 +112,22 @@ OPTIONS: Final[Mapping[str, str]] = {
 }
 """The choices beside volatile text, and what each does."""
 
+SWITCHES: Final = ("developer_is_system", "sort_tools", "ignore_max_tokens", "api_key")
+"""Those that are made by `true`."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+def quoted(text: str) -> str:
+    """Write a text as TOML does."""
+    return canonical.dumps(canonical.Document(text, exact=True)).decode()
 
 
 def check(rules: Rules) -> None:
     """Raise RuleError for the first choice that cannot be made."""
     for name in rules.scrub:
         if name not in SCRUBBERS:
-            raise RuleError(f"rules.scrub: there is no scrubber {name!r}.{_nearest(name)}", name)
+            raise RuleError(f"rules.scrub: there is no scrubber {name!r}.{_nearest(name, SCRUBBERS)}", name)
     for pattern in rules.pattern:
         _check_pattern(pattern)
     for rule in rules.path:
@@ -147,6 +164,6 @@ def _check_names(rules: Rules) -> None:
             raise RuleError(f"rules: the name {name!r} is taken: give the pattern or path another one", name)
 
 
-def _nearest(name: str) -> str:
-    near = get_close_matches(name, SCRUBBERS, n=1)
-    return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(SCRUBBERS)}"
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(known)}"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxy.cassette.parts import WHOLE, cut
+from proxy.cassette import schema
+from proxy.cassette.parts import WHOLE, cut, joined
 
 PAD = "x" * WHOLE
 SPELLINGS: tuple[dict[str, Any], ...] = ({"separators": (",", ":")}, {}, {"indent": 2}, {"ensure_ascii": False})
@@ -107,3 +110,16 @@ def test_a_list_of_many_small_elements_is_not_cut_into_as_many_rows() -> None:
     parts = cut(body)
     assert b"".join(parts) == body
     assert len(parts) <= len(body) / 32
+
+
+def test_a_body_is_joined_from_its_steps_whatever_its_parts_are_stored_as() -> None:
+    stored: list[str | bytes] = ["{", b"\xff", "}"]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in schema.statements():
+            connection.execute(statement)
+        for number, data in enumerate(stored, 1):
+            connection.execute("insert into parts values (?, ?, ?)", (number, b"%d" % number, data))
+            connection.execute("insert into bodies values (?, ?, ?)", (number, number - 1, number))
+        assert joined(connection, 3) == b"{\xff}"
+        assert joined(connection, 1) == b"{"
+        assert joined(connection, None) == b""

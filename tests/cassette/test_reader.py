@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.cassette import format as layout
 from proxy.cassette.reader import Reader
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
 from proxy.core.model import Outcome, Track, Variant
 from proxy.core.normalize import normalize
+from proxy.core.outline import outline
 from tests.cassette.making import AUTO, NOON, SSE_TYPE, answer, files, held, question, store, taken
 
 if TYPE_CHECKING:
@@ -249,8 +251,10 @@ def test_another_programs_database_is_no_cassette(path: Path) -> None:
 
 def test_a_later_format_is_refused_in_words(path: Path) -> None:
     store(path, [taken(HELLO, answer(b"1"))])
-    change(path, "pragma user_version = 2")
-    with pytest.raises(CassetteError, match="cassette format 2, and this llmtape reads up to 1: update llmtape"):
+    later = layout.VERSION + 1
+    change(path, f"pragma user_version = {later}")
+    told = f"cassette format {later}, and this llmtape reads up to {layout.VERSION}: update llmtape"
+    with pytest.raises(CassetteError, match=told):
         Reader(path)
 
 
@@ -383,6 +387,29 @@ def test_all_that_is_listed_bears_the_keys_made_anew(path: Path) -> None:
         assert [entry.take.track.key for entry in reader.entries()] == [TRACK.key]
         assert [take.track.key for take, _, _ in reader.requests()] == [TRACK.key]
         assert [take.track.key for take in reader.find(TRACK.key[:12])] == [TRACK.key]
+
+
+def test_what_is_near_is_told_by_the_index(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1")), taken(question("other"), answer(b"2"))])
+    with Reader(path) as reader:
+        assert reader.is_indexed
+        found = list(reader.near(outline(normalize(replace(HELLO, body=HELLO.body)).content)))
+    assert [(take.track, at, request.body) for take, at, request in found] == [(TRACK, NOON, HELLO.body)]
+
+
+def test_an_index_that_other_rules_made_is_not_trusted(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    make_old(path)
+    with Reader(path) as reader:
+        assert not reader.is_indexed
+
+
+@pytest.mark.parametrize("statement", ["drop table turns", "drop table anchors", "drop index interactions_by_turn"])
+def test_an_index_that_is_damaged_is_told_or_does_not_matter(path: Path, statement: str) -> None:
+    store(path, [taken(HELLO, answer(b"1"))])
+    change(path, statement)
+    with Reader(path) as reader, suppress(CassetteError):
+        list(reader.near(outline(normalize(question("other")).content)))
 
 
 def test_a_stream_comes_back_event_by_event(path: Path) -> None:

@@ -185,9 +185,8 @@ def test_one_strange_interaction_hides_no_other_from_the_transcript(path: Path) 
 def test_names_are_lower_case_words(path: Path) -> None:
     store(path, [taken(question(), answer(b"1"))])
     names = [row["name"] for row in rows(path, "select name from sqlite_master where name not like 'sqlite_%'")]
-    assert sorted(names) == sorted(
-        ["cassette", "runs", "parts", "bodies", "interactions", "requests", "chunks", "transcript"]
-    )
+    tables = ["cassette", "runs", "parts", "bodies", "turns", "anchors", "interactions"]
+    assert sorted(names) == sorted([*tables, "interactions_by_turn", "requests", "chunks", "transcript"])
     for name in names:
         for column in rows(path, f"select name from pragma_table_info('{name}')"):
             assert column["name"] == column["name"].lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -248,6 +249,32 @@ def test_the_nearest_recording_is_found_among_all(shelves: Shelves) -> None:
     assert nearest is not None
     assert nearest.take.track.key == normalize(question(told[0])).key
     assert nearest.recorded_at == NOON
+
+
+@pytest.mark.parametrize(("few", "few_bytes"), [(200, 2**20), (2, 2**20), (200, 60)])
+def test_the_nearest_is_the_same_with_the_index_as_without(
+    shelves: Shelves, monkeypatch: pytest.MonkeyPatch, few: int, few_bytes: int
+) -> None:
+    monkeypatch.setattr("proxy.cassette.shelf.FEW", few)
+    monkeypatch.setattr("proxy.cassette.shelf.FEW_BYTES", few_bytes)
+    told = ["Tell me about Oslo in winter", "Tell me about Rome", "Sing a song"]
+    store(shelves.path, [taken(question(text), answer(b"1")) for text in told])
+    nearest = shelves.tape(Mode.REPLAY).nearest(normalize(question("Tell me about Oslo in summer")))
+    assert nearest is not None
+    assert nearest.request.body == question(told[0]).body
+
+
+def test_the_nearest_is_found_also_where_keys_are_made_anew(shelves: Shelves, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the index was made by other rules as well, and only comparing helps."""
+    monkeypatch.setattr("proxy.cassette.shelf.FEW", 0)
+    store(shelves.path, [taken(HELLO, answer(b"1"))])
+    with sqlite3.connect(shelves.path) as connection:
+        connection.execute("update cassette set value = '0' where name = 'normalizer'")
+        connection.execute("delete from turns")
+    connection.close()
+    nearest = shelves.tape(Mode.REPLAY).nearest(normalize(question("hello there")))
+    assert nearest is not None
+    assert nearest.take.track == TRACK
 
 
 def test_nothing_is_near_a_request_to_another_endpoint(shelves: Shelves) -> None:

@@ -27,7 +27,7 @@ def test_every_statement_fits_the_tables(name: str) -> None:
     assert isinstance(plan(ALL[name]), str)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name.startswith("SELECT") or name == "DELETE_INTERACTION"])
+@pytest.mark.parametrize("name", [name for name in ALL if name.startswith(("SELECT", "DELETE_INTERACTION", "UPDATE"))])
 def test_what_is_looked_up_for_each_recording_is_found_by_an_index(name: str) -> None:
     assert "SCAN" not in plan(ALL[name])
     assert "SEARCH" in plan(ALL[name])

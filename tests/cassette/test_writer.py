@@ -426,7 +426,7 @@ def test_the_file_says_what_it_is(path: Path) -> None:
     assert head[68:72] == b"ltap"
     assert rows(path, "pragma user_version") == [(layout.VERSION,)]
     assert dict(rows(path, "select name, value from cassette")) == {  # type: ignore[arg-type]
-        "format": "1",
+        "format": "2",
         "normalizer": "1",
         "rules": "{}",
     }

@@ -90,14 +90,14 @@ def test_there_are_differences_exactly_where_the_canonical_json_differs(one: Any
     [
         ("cat", "cap", ('"cat"', '"cap"')),
         ("", "x", ('""', '"x"')),
-        ("same", "same and more", ('"same"', '"same and more"')),
+        ("same", "same and more", ('"same"', '"same{+ and more+}"')),
         (1, True, ("1", "true")),
         (1.5, None, ("1.5", "null")),
         (MISSING, {"a": [1]}, ("(absent)", '{"a":[1]}')),
         ("x", MISSING, ('"x"', "(absent)")),
         ("\u00e9", "e", ('"\u00e9"', '"e"')),
         (2**70, 1, (str(2**70), "1")),
-        ("a\nb", "a b", ('"a\\nb"', '"a b"')),
+        ("a\nb", "a b", ('"a[-\\n-]b"', '"a{+ +}b"')),
     ],
 )
 def test_both_sides_are_shown_as_json(recorded: Any, now: Any, expected: tuple[str, str]) -> None:
@@ -122,10 +122,9 @@ def test_long_texts_are_cut_to_where_they_part(same: str, before: int, after: in
 
 
 def test_cut_texts_say_on_which_side_they_go_on() -> None:
-    recorded, now = Difference("x", "a" * 100 + "cat" + "b" * 200, "a" * 100 + "dog").excerpt()
-    assert recorded.startswith('\u2026"a')
-    assert recorded.endswith('"\u2026')
-    assert now.endswith('dog"')
+    recorded, now = Difference("x", "a" * 100 + " cat " + "b" * 200, "a" * 100 + " dog").excerpt()
+    assert recorded.startswith('"\u2026a')
+    assert now.endswith('{+dog+}"')
 
 
 def test_a_large_value_is_cut() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from proxy.core.miss import Miss, Nearest
 from proxy.core.model import Outcome, Request, Take, Track, Variant
 from proxy.core.modes import Found
 from proxy.core.normalize import Canonical, normalize
+from proxy.core.remedy import remedy
+from proxy.core.rules import Rules
 
 CODES = [found for found in Found if found is not Found.PLAYABLE]
 
@@ -39,7 +42,7 @@ def miss(found: Found, asked: Canonical | None = None, lane: str = "", **fields:
 
 
 def near(canonical: Canonical) -> Nearest:
-    return Nearest(take(canonical), "2026-11-22T10:00:00.000Z", canonical)
+    return Nearest(take(canonical), "2026-11-22T10:00:00.000Z", Request("POST", "/v1/chat/completions"), canonical)
 
 
 @pytest.mark.parametrize("found", CODES)
@@ -94,7 +97,7 @@ def test_the_first_line_says_what_is_the_matter(told: Miss, expected: str) -> No
 
 def test_the_report_shows_both_sides_of_each_difference() -> None:
     report = miss(Found.NOT_RECORDED, chat("Hello, cat", seed=1), nearest=near(chat("Hello, dog"))).report()
-    assert '  messages[0].content\n    recorded  "Hello, dog"\n    asked     "Hello, cat"\n' in report
+    assert '  messages[0].content\n    recorded  "Hello, [-dog-]"\n    asked     "Hello, {+cat+}"\n' in report
     assert "  seed\n    recorded  (absent)\n    asked     1\n" in report
     assert "recorded 2026-11-22T10:00:00.000Z" in report
 
@@ -153,3 +156,38 @@ def test_the_command_can_be_pasted_where_the_cassettes_path_has_spaces() -> None
 def test_a_report_can_be_sent_as_utf_8_whatever_was_asked() -> None:
     odd = chat("\ud83d\ud83d", **{"\ud83d": "\ude42"})
     miss(Found.NOT_RECORDED, odd, nearest=near(chat("\ud83d"))).report().encode()
+
+
+def test_a_rule_that_would_have_made_a_field_equal_is_named_beside_it_and_as_a_line_of_config() -> None:
+    one, other = (
+        Request("POST", "/v1/chat/completions", body=b'{"messages":[{"role":"user","content":"It is %b."}]}' % day)
+        for day in (b"2026-11-24", b"2026-11-25")
+    )
+    recorded, asked = normalize(one), normalize(other)
+    found = remedy(one, other, Rules(scrub=("uuid",)))
+    nearest = Nearest(take(recorded), "2026-11-24T10:00:00.000Z", one, recorded)
+    report = miss(Found.NOT_RECORDED, asked, nearest=nearest, remedy=found).report()
+    assert "    equal     under the rule date\n" in report
+    assert report.endswith('write into llmtape.toml:\n\n  [rules]\n  scrub = ["uuid", "date"]')
+
+
+def test_a_rule_that_helps_one_field_of_two_is_no_line_of_config() -> None:
+    one = Request(
+        "POST", "/v1/chat/completions", body=b'{"seed":1,"messages":[{"role":"user","content":"2026-11-24"}]}'
+    )
+    other = replace(one, body=one.body.replace(b"24", b"25").replace(b'seed":1', b'seed":2'))
+    recorded, asked = normalize(one), normalize(other)
+    nearest = Nearest(take(recorded), "2026-11-24T10:00:00.000Z", one, recorded)
+    report = miss(Found.NOT_RECORDED, asked, nearest=nearest, remedy=remedy(one, other, Rules())).report()
+    assert report.count("under the rule") == 1
+    assert "[rules]" not in report
+
+
+def test_a_field_within_the_json_of_a_tools_arguments_is_named_by_itself() -> None:
+    def called(city: str) -> Canonical:
+        function = {"name": "weather", "arguments": json.dumps({"city": city, "unit": "c"})}
+        call = {"id": "c", "type": "function", "function": function}
+        return chat(messages=[{"role": "assistant", "tool_calls": [call]}])
+
+    report = miss(Found.NOT_RECORDED, called("Rome"), nearest=near(called("Paris"))).report()
+    assert "\n  messages[0].tool_calls[0].function.arguments.city\n" in report
