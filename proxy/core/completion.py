@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from proxy.core import sse
+from proxy.core import canonical, sse
 from proxy.core.model import Outcome, Response
 
 if TYPE_CHECKING:
@@ -149,6 +149,28 @@ def summarize(response: Response) -> Completion:
     events = [chunk.data for chunk in response.chunks]
     start = next((at for at in reversed(range(len(events))) if _is_finish(events[at])), 0)
     return _assemble(_documents([*events[: min(1, start)], *events[start:]]), done=is_done(response))
+
+
+def meaning(response: Response) -> tuple[object, ...]:
+    """Return what an answer says: two that differ in ids, times, counts or framing alone mean the same.
+
+    An answer that is no completion means its bytes.
+    """
+    said = assemble(response)
+    if not said.choices and not said.error:
+        return response.status, response.body
+    choices = tuple(
+        (
+            choice.index,
+            choice.content,
+            choice.refusal,
+            choice.audio,
+            tuple((call.name, canonical.respell(call.arguments)) for call in choice.tool_calls),
+            choice.finish_reason,
+        )
+        for choice in said.choices
+    )
+    return response.status, response.outcome, said.error, choices
 
 
 def is_done(response: Response) -> bool:

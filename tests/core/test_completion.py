@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.core.completion import Choice, Completion, ToolCall, assemble, is_done, judge, summarize
+from proxy.core.completion import Choice, Completion, ToolCall, assemble, is_done, judge, meaning, summarize
 from proxy.core.model import Chunk, Outcome, Response
 
 CHAT = "/v1/chat/completions"
@@ -448,3 +448,34 @@ def test_whatever_a_server_sends_is_read_without_a_crash(document: Any, *, strea
     response = stream(document) if streamed else plain(document)
     assert isinstance(assemble(response), Completion)
     assert judge(response, CHAT) in Outcome
+
+
+CALLED = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"a": 1, "b": 2}'}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        (plain(message(content="x")), plain(message(content="x") | {"id": "c2", "created": 5}), True),
+        (plain(message(content="x")), plain(message(content="y")), False),
+        (plain(message(content="x")), stream(delta(content="x"), delta(finish="stop")), True),
+        (
+            stream(delta(content="x y"), delta(finish="stop")),
+            stream(delta(content="x"), delta(content=" y", finish="stop")),
+            True,
+        ),
+        (stream(delta(content="x"), delta(finish="stop")), stream(delta(content="x"), delta(finish="length")), False),
+        (
+            plain(message(tool_calls=[CALLED])),
+            plain(message(tool_calls=[CALLED | {"id": "b", "function": {"name": "f", "arguments": '{"b":2,"a":1}'}}])),
+            True,
+        ),
+        (plain({"error": {"message": "x"}}, status=400), plain({"error": {"message": "x"}}, status=404), False),
+        (plain({"data": [1]}), plain({"data": [1]}), True),
+        (plain({"data": [1]}), plain({"data": [2]}), False),
+    ],
+)
+def test_answers_mean_the_same_where_only_ids_times_or_framing_differ(
+    one: Response, other: Response, *, is_same: bool
+) -> None:
+    assert (meaning(one) == meaning(other)) is is_same
