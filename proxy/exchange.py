@@ -16,15 +16,20 @@ from typing import TYPE_CHECKING
 
 from proxy.capture import Capture, Keeping, Slot
 from proxy.core import keep, refusal
+from proxy.core.counterparts import counterparts, restores_any
 from proxy.core.deck import Drawn
 from proxy.core.errors import AnsweredError, BadAddressError, CassetteError, CassetteMissingError, UpstreamBrokeOffError
 from proxy.core.ledger import Call, Fate, Ledger
-from proxy.core.miss import Miss
-from proxy.core.model import KEY_DIGITS, Headers, Request, Track, header
+from proxy.core.marks import Places, marks
+from proxy.core.miss import Miss, Nearest
+from proxy.core.model import KEY_DIGITS, Headers, Request, Response, Track, header
 from proxy.core.modes import Action, Found, Mode, decide, looks_up
 from proxy.core.normalize import Canonical, normalize
 from proxy.core.pace import Instant, Pace
 from proxy.core.redact import credentials
+from proxy.core.remedy import Remedy, remedy
+from proxy.core.restore import restored
+from proxy.core.rules import DEFAULT, Rules
 from proxy.playback import play
 
 if TYPE_CHECKING:
@@ -32,7 +37,9 @@ if TYPE_CHECKING:
 
     from proxy.cassette.shelf import Shelf, Tape
     from proxy.core.address import Address
+    from proxy.core.model import Take
     from proxy.ports import Answer, Client, Clock, Sender, Sleep
+    from proxy.watch import Watch
 
 log = logging.getLogger("llmtape")
 
@@ -44,6 +51,9 @@ class Policy:
     mode: Mode
     pace: Pace = field(default_factory=Instant)
     keeping: Keeping = field(default_factory=Keeping)
+    rules: Rules = DEFAULT
+    here: Places = ()
+    """The folders of this process, which prompts may tell."""
     secrets: frozenset[bytes] = frozenset()
     """Credentials of our own, which an upstream may echo in its answers."""
 
@@ -63,12 +73,21 @@ class _Asked:
 
 
 class Exchange:
-    """Answers requests. `sender` is None where no upstream may exist."""
+    """Answers requests. `sender` is None where no upstream may exist, `watch` where nothing is recorded."""
 
     def __init__(
-        self, policy: Policy, shelf: Shelf, sender: Sender | None, ledger: Ledger, *, clock: Clock, sleep: Sleep
+        self,
+        policy: Policy,
+        shelf: Shelf,
+        sender: Sender | None,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        sleep: Sleep,
+        watch: Watch | None = None,
     ) -> None:
         self._policy = policy
+        self._watch = watch
         self._shelf = shelf
         self._sender = sender
         self._ledger = ledger
@@ -101,9 +120,11 @@ class Exchange:
         self._seen |= secrets
         if any(secret in address.lane.encode() for secret in secrets):
             raise BadAddressError("the lane bears a credential: name it after the test, and nothing else")
+        rules = self._policy.rules
         clean = self._policy.keeping.redactor.request(request, secrets)
-        clean = replace(clean, headers=keep.of_request(clean.headers))
-        canonical = normalize(clean)
+        kept = keep.of_request(clean.headers) + marks(request.headers, request.query, rules, self._policy.here)
+        clean = replace(clean, headers=kept)
+        canonical = normalize(clean, rules)
         return _Asked(
             request=request,
             clean=clean,
@@ -129,6 +150,8 @@ class Exchange:
     async def _play(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
         assert drawn.take is not None  # noqa: S101  a playable draw has one
         response, tokens = tape.response(drawn.take)
+        if restores_any(asked.canonical, self._policy.rules):
+            response = self._restored(response, asked, tape, drawn.take)
         self._enter(asked, Fate.PLAYED, response.status, drawn.take.name)
 
         async def sleep_until(due_us: int) -> None:
@@ -138,6 +161,12 @@ class Exchange:
 
         schedule = self._policy.pace.schedule(response, tokens)
         await play(asked.client, response, schedule, _mark(Fate.PLAYED, drawn.take.name), sleep_until)
+
+    def _restored(self, response: Response, asked: _Asked, tape: Tape, take: Take) -> Response:
+        """Put this request's values in place of those that the recorded request had."""
+        rules = self._policy.rules
+        recorded = normalize(tape.request(take), rules)
+        return restored(response, asked.request.path, counterparts(recorded, asked.canonical, rules))
 
     async def _capture(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
         number = tape.reserve(asked.track, drawn)
@@ -160,6 +189,8 @@ class Exchange:
                 if not capture.is_committed:
                     log.warning("%s is not in the cassette: its answer did not end, or could not be stored", slot.name)
                     self._ledger.lose(asked.cassette, asked.track.lane)
+                elif self._watch:
+                    self._watch.look(asked.clean, slot.name)
 
     async def _forward(self, asked: _Asked) -> None:
         async with self._send(asked) as answer:
@@ -215,7 +246,8 @@ class Exchange:
         # Counted before anything is waited for: a client that gives up has missed all the same.
         entered = self._enter(asked, Fate.MISSED, refusal.STATUS, note=miss.report())
         if tape and drawn.found is Found.NOT_RECORDED:
-            miss = replace(miss, nearest=await asyncio.to_thread(tape.nearest, asked.canonical))
+            nearest, proposed = await asyncio.to_thread(self._explain, asked, tape)
+            miss = replace(miss, nearest=nearest, remedy=proposed)
         report = miss.report()
         self._ledger.explain(entered, report)
         log.warning("%s", report.removeprefix("llmtape "))
@@ -223,6 +255,15 @@ class Exchange:
         marks = _mark(Fate.MISSED, asked.track.key[:KEY_DIGITS])
         asked.client.start(refusal.STATUS, refusal.FINAL + marks, length=len(body))
         await asked.client.write([body], last=True)
+
+    def _explain(self, asked: _Asked, tape: Tape) -> tuple[Nearest | None, Remedy | None]:
+        """Find what is nearest to a request that missed, and the rules that would have made it hit."""
+        try:
+            nearest = tape.nearest(asked.canonical)
+        except CassetteError as error:  # it is a miss all the same
+            log.warning("%s", error)
+            return None, None
+        return nearest, remedy(nearest.request, asked.clean, self._policy.rules) if nearest else None
 
     def _enter(
         self, asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "", fault: bool = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from aiohttp.http import HttpProcessingError
 from proxy import __version__
 from proxy.capture import Keeping
 from proxy.cassette.shelf import Shelf
-from proxy.config import DEMO, Config
+from proxy.config import DEMO, Config, places
 from proxy.control import Control
 from proxy.core import pace, refusal
 from proxy.core.address import parse
@@ -31,9 +30,10 @@ from proxy.core.guard import Guard
 from proxy.core.ledger import Fate, Ledger
 from proxy.core.model import Headers, Request
 from proxy.core.modes import Mode, calls_upstream, looks_up, records
-from proxy.core.redact import Redactor
+from proxy.core.redact import redactor
 from proxy.downstream import Downstream, read_body
 from proxy.exchange import Exchange, Policy
+from proxy.watch import Watch
 
 if TYPE_CHECKING:
     from proxy.cassette.writer import Run
@@ -86,8 +86,11 @@ class Proxy:
             shelf = self._shelf(upstream)
             stack.callback(shelf.close)
             self._check_default(shelf)
+            watch = Watch(self.config.rules) if records(self.mode) else None
+            if watch:
+                stack.callback(watch.close)
             self._exchange = Exchange(
-                self._policy(), shelf, upstream, self.ledger, clock=_microseconds, sleep=asyncio.sleep
+                self._policy(), shelf, upstream, self.ledger, clock=_microseconds, sleep=asyncio.sleep, watch=watch
             )
             self._control = Control(self.mode, shelf, self.ledger)
             await self._listen(stack)
@@ -120,6 +123,7 @@ class Proxy:
             mode=self.mode,
             run=self._run(upstream) if upstream and records(self.mode) else None,
             deck=lambda: Deck(replay.repeats, replay.incomplete),
+            rules=config.rules,
         )
 
     def _run(self, upstream: Upstream) -> Run:
@@ -145,11 +149,16 @@ class Proxy:
 
     def _policy(self) -> Policy:
         config = self.config
-        patterns = tuple(re.compile(pattern.encode()) for pattern in config.redact.patterns)
         kept = frozenset(name.lower() for name in config.record.keep_headers)
-        keeping = Keeping(config.record.errors, kept, Redactor(patterns, config.redact.responses))
-        secrets = frozenset({self._upstream_key.encode()} if self._upstream_key else ())
-        return Policy(self.mode, pace.parse(config.replay.pace), keeping, secrets)
+        redacted = redactor(config.redact.patterns, responses=config.redact.responses)
+        return Policy(
+            self.mode,
+            pace.parse(config.replay.pace),
+            Keeping(config.record.errors, kept, redacted),
+            config.rules,
+            places(),
+            frozenset({self._upstream_key.encode()} if self._upstream_key else ()),
+        )
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         server = self.config.server

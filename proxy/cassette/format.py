@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from proxy.core.model import Headers
+    from proxy.core.rules import Rules
 
 APPLICATION_ID: Final = 0x6C746170
 """`ltap`, at a fixed place in the file's head: how `file` and we tell a cassette from another database."""
@@ -28,14 +29,17 @@ VERSION: Final = 2
 INDEXED: Final = 2
 """The first version that tells what is near."""
 
-KEYED_BY: Final = {"normalizer": str(NORMALIZER), "rules": "{}"}
-"""What made the keys in a file, as its table `cassette` says it. Rules that users name will stand in `rules`."""
 
 _LATIN: Final = "latin-1"
 _PAIR: Final = 2
 
 Stored = str | bytes
 """Bytes as a column holds them: text where that loses nothing, so that people can read them."""
+
+
+def keyed_by(rules: Rules) -> dict[str, str]:
+    """Return what makes the keys in a file, as its table `cassette` says it."""
+    return {"normalizer": str(NORMALIZER), "rules": rules.text}
 
 
 def stored(data: bytes) -> Stored:

@@ -8,20 +8,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.cassette import statements
+from proxy.cassette import format as layout
+from proxy.cassette import parts, statements
+from proxy.core.model import Request
+from proxy.core.normalize import normalize
+from proxy.core.outline import outline
 
 if TYPE_CHECKING:
     import sqlite3
 
     from proxy.core.outline import Outline, Step
+    from proxy.core.rules import Rules
 
 
-def add(connection: sqlite3.Connection, outline: Outline) -> int:
+def add(connection: sqlite3.Connection, steps: Outline) -> int:
     """Store an outline as a path of turns; return its last one."""
     turn = 0
-    for step in outline:
+    for step in steps:
         turn = _find(connection, turn, step) or _insert(connection, turn, step)
     return turn
+
+
+def add_request(connection: sqlite3.Connection, request: Request, rules: Rules) -> int:
+    """Store what a redacted request asks under the rules; return its last turn."""
+    return add(connection, outline(normalize(request, rules).content))
+
+
+def fill(connection: sqlite3.Connection, rules: Rules) -> None:
+    """Store what all recorded requests ask."""
+    # Their bodies are read one by one: a row here is small, and all bodies at once may be more than memory holds.
+    for id_, method, path, query, headers, body in connection.execute(statements.ALL_REQUESTS).fetchall():
+        request = Request(method, path, query, layout.headers_of(headers), parts.joined(connection, body))
+        turn = add_request(connection, request, rules)
+        connection.execute(statements.UPDATE_TURN, {"id": id_, "turn_id": turn})
+
+
+def rebuild(connection: sqlite3.Connection, rules: Rules) -> None:
+    """Make the index anew, under other rules."""
+    connection.execute(statements.DELETE_ANCHORS)
+    connection.execute(statements.DELETE_TURNS)
+    fill(connection, rules)
 
 
 def drop_unused(connection: sqlite3.Connection) -> None:

@@ -14,9 +14,12 @@ from urllib.parse import quote
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts, search
+from proxy.core.completion import meaning
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
 from proxy.core.model import Interaction, Outcome, Request, Response, Take, Track, Variant
 from proxy.core.normalize import normalize
+from proxy.core.rekeying import Rekeying, plan
+from proxy.core.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +36,7 @@ _TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? {_IN_ORDER}"  #
 _TAKES_OF_PREFIX = f"select {_TAKE} from interactions where key >= ? and key < ? {_IN_ORDER}"  # noqa: S608
 _AFTER_ANY_DIGIT = "g"
 
-_ANY_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_body from interactions"  # noqa: S608
+_ANY_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_headers, request_body from interactions"  # noqa: S608
 _REQUESTS = f"{_ANY_REQUESTS} {_IN_ORDER}"
 _LATEST_REQUESTS = f"{_ANY_REQUESTS} order by id desc"
 _REQUEST_OF_ID = f"{_ANY_REQUESTS} where id = ?"
@@ -80,19 +83,27 @@ _ENTRY = (
 
 
 class Reader:
-    """One cassette, open for reading. Belongs to the thread that opened it."""
+    """One cassette, open for reading. Belongs to the thread that opened it.
 
-    def __init__(self, path: Path) -> None:
+    `rekeying` is the plan of another reader of the same file under the same rules, which then need not be made again.
+    """
+
+    def __init__(self, path: Path, rules: Rules = DEFAULT, rekeying: Rekeying | None = None) -> None:
         if not path.exists():
             raise CassetteMissingError(f"there is no cassette {path}: record one with `llmtape record -c {path}`")
         self.path = path
-        self._new_keys: dict[int, str] = {}
+        self.rekeying: Rekeying | None = None
+        """The keys under the rules, where others made those in the file."""
+        self._rules = rules
+        self._rekeyed: dict[str, list[Take]] = {}
         with self._translated():
             uri = f"file:{quote(str(path.absolute()))}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
             try:
                 self._version = check(self._connection, path)
-                self._rekeyed = self._recompute_keys()
+                self.rekeying = rekeying or self._rekey()
+                for take in self.rekeying.takes.values() if self.rekeying else ():
+                    self._rekeyed.setdefault(take.track.key, []).append(take)
             except BaseException:
                 self._connection.close()
                 raise
@@ -119,7 +130,7 @@ class Reader:
 
     def takes_of_key(self, key: str) -> list[Take]:
         """Return all takes of a key, of any variant and lane, in the order in which they were asked for."""
-        if self._rekeyed is not None:
+        if self.rekeying is not None:
             return self._rekeyed.get(key, [])
         return self._takes(_TAKES_OF_KEY, key)
 
@@ -129,14 +140,17 @@ class Reader:
         with self._translated():
             return _response(row, was_asked_as_stream=take.track.variant is not Variant.JSON), row[-1]
 
+    def request(self, take: Take) -> Request:
+        """Return a take's request."""
+        row = self._one(_REQUEST_OF_ID, take.id)
+        with self._translated():
+            return self._with_request(row)[-1]
+
     def interaction(self, take: Take) -> Interaction:
         """Return a take whole."""
-        statement = (
-            "select recorded_at, method, path, query, request_headers, request_body from interactions where id = ?"
-        )
-        recorded_at, method, path, query, headers, body = self._one(statement, take.id)
+        row = self._one(_REQUEST_OF_ID, take.id)
         with self._translated():
-            request = Request(method, path, query, layout.headers_of(headers), parts.joined(self._connection, body))
+            _, recorded_at, request = self._with_request(row)
         return Interaction(take.track, take.number, recorded_at, request, self.response(take)[0])
 
     def run(self, take: Take) -> RecordedRun:
@@ -152,13 +166,13 @@ class Reader:
                 yield entry
 
     def requests(self, *, latest_first: bool = False) -> Iterator[tuple[Take, str, Request]]:
-        """Yield all stored requests, without their headers, each with its take and when it was recorded."""
+        """Yield all stored requests, each with its take and when it was recorded."""
         return self._requests(_LATEST_REQUESTS if latest_first else _REQUESTS)
 
     @property
     def is_indexed(self) -> bool:
         """Whether it can tell what is near: not in the first format, nor where other rules made keys and index."""
-        return self._version >= layout.INDEXED and self._rekeyed is None
+        return self._version >= layout.INDEXED and self.rekeying is None
 
     def near(self, asked: Outline) -> Iterator[tuple[Take, str, Request]]:
         """Yield the stored requests one of which is the nearest, as `requests` does, the most promising first."""
@@ -181,7 +195,7 @@ class Reader:
         return named
 
     def _takes_of_prefix(self, prefix: str) -> list[Take]:
-        if self._rekeyed is not None:
+        if self.rekeying is not None:
             return [take for key, takes in self._rekeyed.items() if key.startswith(prefix) for take in takes]
         return self._takes(_TAKES_OF_PREFIX, prefix, prefix + _AFTER_ANY_DIGIT)
 
@@ -192,26 +206,27 @@ class Reader:
 
     def _take(self, row: tuple[Any, ...]) -> Take:
         id_, key, variant, lane, number, status, outcome = row
-        key = self._new_keys.get(id_, key)
         _check_whole(number, status)
+        if self.rekeying is not None:
+            return self.rekeying.takes[id_]
         return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
 
     def _requests(self, statement: str, *values: Any) -> Iterator[tuple[Take, str, Request]]:
         with self._translated():
             for row in self._connection.execute(statement, values):
-                recorded_at, method, path, query, body = row[7:]
-                request = Request(method, path, query, (), parts.joined(self._connection, body))
-                yield self._take(row[:7]), recorded_at, request
+                yield self._with_request(row)
 
-    def _recompute_keys(self) -> dict[str, list[Take]] | None:
-        """Make the keys anew where other rules made those in the file: keys are never trusted then."""
-        if dict(self._connection.execute("select name, value from cassette")).items() >= layout.KEYED_BY.items():
+    def _with_request(self, row: tuple[Any, ...]) -> tuple[Take, str, Request]:
+        recorded_at, method, path, query, headers, body = row[7:]
+        request = Request(method, path, query, layout.headers_of(headers), parts.joined(self._connection, body))
+        return self._take(row[:7]), recorded_at, request
+
+    def _rekey(self) -> Rekeying | None:
+        """Plan other keys where other rules made those in the file: keys are never trusted then."""
+        if dict(self._all("select name, value from cassette")).items() >= layout.keyed_by(self._rules).items():
             return None
-        self._new_keys = {take.id: normalize(request).key for take, _, request in self.requests()}
-        keys: dict[str, list[Take]] = {}
-        for entry in self.entries():
-            keys.setdefault(entry.take.track.key, []).append(entry.take)
-        return keys
+        keys = ((take, normalize(request, self._rules).key) for take, _, request in self.requests())
+        return plan(keys, lambda take: meaning(self.response(take)[0]))
 
     def _one(self, statement: str, *values: Any) -> tuple[Any, ...]:
         with self._translated():

@@ -7,47 +7,43 @@ something is recorded.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
-from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from proxy.cassette.nearest import nearest
 from proxy.cassette.reader import Reader
 from proxy.core.deck import Deck, Drawn
 from proxy.core.errors import BadAddressError
-from proxy.core.mismatch import nearness
-from proxy.core.miss import Nearest
 from proxy.core.modes import Found, Mode, looks_up, records
-from proxy.core.normalize import normalize
-from proxy.core.outline import outline
+from proxy.core.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
     from proxy.cassette.writer import Run, Writer
-    from proxy.core.mismatch import Score
+    from proxy.core.miss import Nearest
     from proxy.core.model import Interaction, Request, Response, Take, Track
     from proxy.core.normalize import Canonical
+    from proxy.core.rekeying import Rekeying
 
 
-FEW = 200
-FEW_BYTES = 2 * 1024 * 1024
-"""Up to so many recordings, and so much of their requests, a miss is compared with all; else with those that the index
-names, the most promising first, as far as these hold no more either."""
+log = logging.getLogger("llmtape")
 
-MOST_COMPARED = 2000
-MOST_BYTES_COMPARED = 16 * 1024 * 1024
-"""How many recordings a miss is compared with where a file has no index, the latest first, and how much of their
-requests: a second's work."""
+_MOST_TOLD = 5
 
 
 class Tape:
     """One open cassette. All but `save` and `nearest` belong to the thread that opened it."""
 
-    def __init__(self, path: Path, deck: Deck, *, reader: Reader | None, writer: Writer | None) -> None:
+    def __init__(
+        self, path: Path, deck: Deck, *, reader: Reader | None, writer: Writer | None, rules: Rules = DEFAULT
+    ) -> None:
         self.path = path
+        self.rules = rules
         self.deck = deck
         self._reader = reader
         self._writer = writer
@@ -67,6 +63,11 @@ class Tape:
         if drawn.found is Found.NOT_RECORDED and (others := self._reader.takes_of_key(asked.key)):
             return Drawn(Found.OTHER_VARIANT, others[0])
         return drawn
+
+    def request(self, take: Take) -> Request:
+        """Return a take's request."""
+        assert self._reader is not None  # noqa: S101  as above
+        return self._reader.request(take)
 
     def response(self, take: Take) -> tuple[Response, int | None]:
         """Return a take's response, and how many tokens it says it has."""
@@ -112,14 +113,9 @@ class Tape:
 
     def nearest(self, asked: Canonical) -> Nearest | None:
         """Find the recorded request most like this one, the latest of several. Call it on a thread: it reads."""
-        best: tuple[Score, int, Nearest] | None = None
-        with self._one_at_a_time, Reader(self.path) as reader:
-            for take, recorded_at, request in _candidates(reader, asked):
-                canonical = normalize(request)
-                score = nearness(canonical.content, asked.content)
-                if score[0] and (best is None or (score, take.id) > best[:2]):
-                    best = score, take.id, Nearest(take, recorded_at, request, canonical)
-        return best[-1] if best else None
+        planned = self._reader.rekeying if self._reader is not None else None
+        with self._one_at_a_time, Reader(self.path, self.rules, planned) as reader:
+            return nearest(reader, asked, self.rules)
 
     def unplayed(self) -> list[Take]:
         """List the takes that were not played since the start or the last rewind."""
@@ -135,34 +131,21 @@ class Tape:
             self._writer.close()
 
 
-def _candidates(reader: Reader, asked: Canonical) -> Iterable[tuple[Take, str, Request]]:
-    """Choose which recordings a miss is compared with."""
-    latest = reader.requests(latest_first=True)
-    if not reader.is_indexed:
-        return _bounded(latest, MOST_COMPARED, MOST_BYTES_COMPARED)
-    if (held := len(reader)) <= FEW:
-        few = list(_bounded(latest, FEW, FEW_BYTES))
-        if len(few) == held:
-            return few
-    return _bounded(reader.near(outline(asked.content)), MOST_COMPARED, FEW_BYTES)
-
-
-def _bounded(
-    requests: Iterator[tuple[Take, str, Request]], most: int, most_bytes: int
-) -> Iterator[tuple[Take, str, Request]]:
-    size = 0
-    for take, recorded_at, request in islice(requests, most):
-        yield take, recorded_at, request
-        size += len(request.body)
-        if size > most_bytes:
-            return
-
-
 class Shelf:
     """The cassettes of one proxy: the default one, and those of the cassette folder by name."""
 
-    def __init__(self, default: Path, folder: Path, *, mode: Mode, run: Run | None, deck: Callable[[], Deck]) -> None:
+    def __init__(
+        self,
+        default: Path,
+        folder: Path,
+        *,
+        mode: Mode,
+        run: Run | None,
+        deck: Callable[[], Deck],
+        rules: Rules = DEFAULT,
+    ) -> None:
         self._default = default
+        self._rules = rules
         self._folder = folder
         self._mode = mode
         self._run = run
@@ -204,15 +187,32 @@ class Shelf:
     def _open(self, path: Path) -> Tape:
         writer = self._open_writer(path) if records(self._mode) else None
         try:
-            reader = Reader(path) if looks_up(self._mode) else None
+            reader = Reader(path, self._rules) if looks_up(self._mode) else None
         except BaseException:
             if writer is not None:
                 writer.close()
             raise
-        return Tape(path, self._deck(), reader=reader, writer=writer)
+        if reader is not None and reader.rekeying:
+            _warn(path, reader.rekeying)
+        return Tape(path, self._deck(), reader=reader, writer=writer, rules=self._rules)
 
     def _open_writer(self, path: Path) -> Writer:
         from proxy.cassette.writer import Writer  # noqa: PLC0415  it imports SQLAlchemy
 
         assert self._run is not None  # noqa: S101  given in the modes that record
-        return Writer(path, self._run)
+        return Writer(path, self._run, self._rules)
+
+
+def _warn(path: Path, rekeying: Rekeying) -> None:
+    """Tell that a cassette is replayed under other rules than those that made its keys, and what comes of it."""
+    remedy = f"`llmtape rekey {path}` writes the new keys"
+    if not rekeying.merges:
+        log.warning("the keys in %s were made by other rules; it is replayed by new ones, and %s", path, remedy)
+        return
+    log.warning(
+        "the keys in %s were made by other rules; under those in force recordings merge, %d of them with different "
+        "answers. It is replayed so; %s, or tell what to do",
+        *(path, len(rekeying.conflicts), remedy),
+    )
+    for merge in (*rekeying.conflicts, *rekeying.merges)[:_MOST_TOLD]:
+        log.warning("%s", merge.told())

@@ -65,8 +65,20 @@ DELETE_UNUSED_TURNS: Final = _delete_unused(schema.TURNS, _INTERACTION.turn_id)
 DELETE_UNUSED_ANCHORS: Final = _compiled(delete(schema.ANCHORS).where(_ANCHOR.turn_id.not_in(select(_TURN.id))))
 ALL_REQUESTS: Final = _compiled(
     select(
-        _INTERACTION.id, _INTERACTION.method, _INTERACTION.path, _INTERACTION.query, _INTERACTION.request_body
+        _INTERACTION.id,
+        _INTERACTION.method,
+        _INTERACTION.path,
+        _INTERACTION.query,
+        _INTERACTION.request_headers,
+        _INTERACTION.request_body,
     ).order_by(_INTERACTION.id)
+)
+DELETE_TURNS: Final = _compiled(delete(schema.TURNS))
+DELETE_ANCHORS: Final = _compiled(delete(schema.ANCHORS))
+UPDATE_KEY: Final = _compiled(
+    update(schema.INTERACTIONS)
+    .where(*_where_bound(_INTERACTION.id))
+    .values(key=bindparam("key"), take=bindparam("take"))
 )
 UPDATE_TURN: Final = _compiled(
     update(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.id)).values(turn_id=bindparam("turn_id"))

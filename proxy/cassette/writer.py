@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -19,22 +19,19 @@ from typing import TYPE_CHECKING, Any
 from proxy.cassette import format as layout
 from proxy.cassette import index, parts, schema, statements
 from proxy.cassette.migration import migrate
-from proxy.cassette.reader import check, why_not_a_cassette
+from proxy.cassette.reader import check
+from proxy.cassette.transaction import connected, transaction, translated
 from proxy.core import canonical
 from proxy.core.completion import summarize
 from proxy.core.errors import CassetteError, NotJsonError
 from proxy.core.model import Outcome
-from proxy.core.normalize import normalize
-from proxy.core.outline import outline
+from proxy.core.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from proxy.core.model import Interaction, Request, Track
-
-_BUSY_SECONDS = 30.0
-"""How long one recorder waits for another to end its transaction."""
+    from proxy.core.model import Interaction, Track
 
 _REST_MILLISECONDS = 1000
 """How long a recorder that ends waits for others to let go of the file."""
@@ -73,9 +70,10 @@ class Writer:
     Raises CassetteError where the file cannot be written or is not a cassette.
     """
 
-    def __init__(self, path: Path, run: Run) -> None:
+    def __init__(self, path: Path, run: Run, rules: Rules = DEFAULT) -> None:
         self.path = path
         self._run = run
+        self._rules = rules
         self._run_id: int | None = None
         self._is_new = False
         self._is_awake = False
@@ -109,7 +107,7 @@ class Writer:
         try:
             connection = self._open()
         except BaseException as error:  # noqa: BLE001  the opener is told, whatever it is
-            self._opened.set_exception(_translate(error, self.path))
+            self._opened.set_exception(translated(error, self.path))
             return
         self._opened.set_result(None)
         try:
@@ -134,7 +132,7 @@ class Writer:
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._is_new = _create(self.path)
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
+        connection = connected(self.path)
         try:
             self._prepare(connection)
         except BaseException:
@@ -144,9 +142,9 @@ class Writer:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make or check the format within one transaction; a file that is as it should be is not touched."""
-        with _transaction(connection):
+        with transaction(connection):
             if connection.execute("select count(*) from sqlite_master").fetchone() == (0,):
-                _create_format(connection)
+                _create_format(connection, self._rules)
             check(connection, self.path)
             self._check_keys(connection)
         if self._is_new:  # there is nothing to leave as it is, and in WAL mode two recorders see each other
@@ -156,10 +154,10 @@ class Writer:
 
     def _check_keys(self, connection: sqlite3.Connection) -> None:
         rows = dict(connection.execute("select name, value from cassette").fetchall())
-        if not rows.items() >= layout.KEYED_BY.items():
+        if not rows.items() >= layout.keyed_by(self._rules).items():
             raise CassetteError(
-                f"the keys in {self.path} were made by other rules than this llmtape's; it can be replayed, but new "
-                "recordings would not match the old ones: record into a new file with -c"
+                f"the keys in {self.path} were made by other rules than those in force; it can be replayed, but new "
+                f"recordings would not match the old ones. Give them new keys first: llmtape rekey {self.path}"
             )
 
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
@@ -168,7 +166,7 @@ class Writer:
             self._store_all(connection, [job.interaction for job in batch])
         except Exception as error:  # noqa: BLE001  whoever waits is told, and the thread goes on
             if len(batch) == 1:
-                batch[0].committed.set_exception(_translate(error, self.path))
+                batch[0].committed.set_exception(translated(error, self.path))
                 return
             for job in batch:
                 self._commit(connection, [job])
@@ -179,9 +177,9 @@ class Writer:
     def _store_all(self, connection: sqlite3.Connection, interactions: Sequence[Interaction]) -> None:
         run_id = self._run_id
         self._wake(connection)
-        with _transaction(connection):
+        with transaction(connection):
             if not self._is_current:  # only with a first recording: a file into which none comes stays as it is
-                migrate(connection, lambda request: _turn(connection, request))
+                migrate(connection, self._rules)
             if run_id is None:
                 run_id = _insert(connection, statements.INSERT_RUN, self._run.row())
             for interaction in interactions:
@@ -199,7 +197,7 @@ class Writer:
         number = self._make_room(connection, run_id, interaction)
         row = _row(interaction, number, run_id)
         row["request_body"] = _store_body(connection, interaction.request.body)
-        row["turn_id"] = _turn(connection, interaction.request)
+        row["turn_id"] = index.add_request(connection, interaction.request, self._rules)
         _insert(connection, statements.INSERT_INTERACTION, row)
 
     def _make_room(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> int:
@@ -254,25 +252,13 @@ def _create(path: Path) -> bool:
     return True
 
 
-def _create_format(connection: sqlite3.Connection) -> None:
+def _create_format(connection: sqlite3.Connection, rules: Rules) -> None:
     connection.execute(f"pragma application_id = {layout.APPLICATION_ID}")
     connection.execute(f"pragma user_version = {layout.VERSION}")
     for statement in schema.statements():
         connection.execute(statement)
-    for name, value in {"format": str(layout.VERSION), **layout.KEYED_BY}.items():
+    for name, value in {"format": str(layout.VERSION), **layout.keyed_by(rules)}.items():
         _insert(connection, statements.INSERT_CASSETTE, {"name": name, "value": value})
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("begin immediate")
-    try:
-        yield
-        connection.execute("commit")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("rollback")
-        raise
 
 
 def _insert(connection: sqlite3.Connection, statement: str, row: dict[str, Any]) -> int:
@@ -295,14 +281,9 @@ def _store_body(connection: sqlite3.Connection, body: bytes) -> int | None:
     return step or None
 
 
-def _turn(connection: sqlite3.Connection, request: Request) -> int:
-    """Put a request into the index; return its last turn."""
-    return index.add(connection, outline(normalize(request).content))
-
-
 def _drop_unused(connection: sqlite3.Connection) -> None:
     """Delete what was stored of requests that were replaced, and that no other request shares."""
-    with _transaction(connection):
+    with transaction(connection):
         connection.execute(statements.DELETE_UNUSED_BODIES)
         connection.execute(statements.DELETE_UNUSED_PARTS)
         index.drop_unused(connection)
@@ -344,15 +325,3 @@ def _model(body: bytes) -> str:
         return ""
     model = value.get("model") if isinstance(value, dict) else None
     return model.encode("utf-8", "replace").decode() if isinstance(model, str) else ""
-
-
-def _translate(error: BaseException, path: Path) -> BaseException:
-    if isinstance(error, CassetteError):
-        return error
-    if not isinstance(error, Exception):
-        return error
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return CassetteError(
-        why_not_a_cassette(path, error)
-        or f"cannot write the cassette {path}: {reason}. Is the folder there, writable, and has it room?"
-    )

@@ -175,6 +175,6 @@ def _remedy(miss: Miss) -> str:
         return f"To record it anew: {record}; to play it as it is: --incomplete play (replay.incomplete)"
     told = f"If the request is as it should be, record it: {record}"
     if miss.remedy and miss.remedy.is_whole:
-        rules = "".join(f"\n  {line}" for line in miss.remedy.lines)
-        told += f"\nIf what differs should not count, write into llmtape.toml:\n\n  [rules]{rules}"
+        lines = "".join(f"\n  {line}" for line in miss.remedy.lines)
+        told += f"\nIf what differs should not count, write into llmtape.toml:\n{lines}"
     return told

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote_from_bytes, unquote_plus
 from proxy.core.model import header
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from proxy.core.model import Chunk, Headers, Request
 
@@ -56,6 +56,11 @@ _KNOWN = tuple((start, re.compile(shape)) for start, shape in _SHAPES)
 _WORD_BEGINS = re.compile(_NOT_WITHIN_A_WORD)
 
 _MARK = b"[redacted]"
+
+
+def redactor(patterns: Iterable[str], *, responses: bool = False) -> Redactor:
+    """Make a redactor of the config's settings; the patterns are regular expressions that compile."""
+    return Redactor(tuple(re.compile(pattern.encode()) for pattern in patterns), responses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ fields differ and the rest is named. No rule is proposed that could be left out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.core.mismatch import differences
 from proxy.core.normalize import normalize
-from proxy.core.rules import Rules, quoted
+from proxy.core.rules import Rules, added
 from proxy.core.scrubbers import SCRUBBERS
 
 if TYPE_CHECKING:
@@ -32,22 +32,11 @@ class Remedy:
     """
 
     rules: Rules
-    adopted: tuple[str, ...] = ()
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    is_whole: bool = False
+    lines: tuple[str, ...]
+    """The rules as lines of config."""
 
-    @property
-    def lines(self) -> list[str]:
-        """Write the adopted rules as lines of a config's `[rules]`, each with what was chosen before."""
-        lines = []
-        if any(name in SCRUBBERS for name in self.adopted):
-            names = ", ".join(f'"{name}"' for name in SCRUBBERS if name in self.rules.scrub)
-            lines.append(f"scrub = [{names}]")
-        lines += [f"{name} = true" for name in self.adopted if name not in SCRUBBERS and name != "models"]
-        if "models" in self.adopted:
-            pairs = ", ".join(f"{quoted(alias)} = {quoted(model)}" for alias, model in self.rules.models.items())
-            lines.append(f"models = {{ {pairs} }}")
-        return lines
+    fields: Mapping[str, tuple[str, ...]]
+    is_whole: bool
 
 
 Change = Callable[[Rules], Rules]
@@ -96,7 +85,8 @@ def remedy(recorded: Request, asked: Request, rules: Rules) -> Remedy | None:
     for name in names:
         for _, path in trial.differing([other for other in names if other != name]).keys() - least:
             fields[path] = (*fields.get(path, ()), name)
-    return Remedy(trial.under(names), tuple(names), fields, is_whole=not least)
+    adopted = trial.under(names)
+    return Remedy(adopted, tuple(added(rules, adopted)), fields, is_whole=not least)
 
 
 def between(one: Request, other: Request, rules: Rules) -> list[Difference]:

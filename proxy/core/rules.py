@@ -88,6 +88,17 @@ class Rules:
         switched: dict[str, Any] = {name: True}
         return replace(self, **switched)
 
+    def without(self, name: str) -> Rules:
+        """Return the rules less one: a scrubber, a switch, a pattern or a path."""
+        left = replace(
+            self,
+            scrub=tuple(other for other in self.scrub if other != name),
+            pattern=tuple(rule for rule in self.pattern if rule.name != name),
+            path=tuple(rule for rule in self.path if rule.name != name),
+        )
+        switched: dict[str, Any] = {name: False} if name in SWITCHES else {}
+        return replace(left, **switched)
+
     @property
     def named(self) -> tuple[Pattern | PathRule, ...]:
         """The user's own patterns and paths."""
@@ -118,9 +129,38 @@ SWITCHES: Final = ("developer_is_system", "sort_tools", "ignore_max_tokens", "ap
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
-def quoted(text: str) -> str:
-    """Write a text as TOML does."""
-    return canonical.dumps(canonical.Document(text, exact=True)).decode()
+def added(before: Rules, after: Rules) -> list[str]:
+    """Write what rules have more than others as lines of TOML: `[rules]`, and below it each setting whole."""
+    lines = ["[rules]"]
+    if after.scrub != before.scrub:
+        lines.append(f"scrub = [{', '.join(_quoted(name) for name in SCRUBBERS if name in after.scrub)}]")
+    lines += [f"{name} = true" for name in SWITCHES if getattr(after, name) and not getattr(before, name)]
+    if after.models != before.models:
+        pairs = ", ".join(f"{_quoted(alias)} = {_quoted(model)}" for alias, model in after.models.items())
+        lines.append(f"models = {{ {pairs} }}")
+    for pattern in after.pattern:
+        if pattern not in before.pattern:
+            lines += [
+                "",
+                "[[rules.pattern]]",
+                f"name = {_quoted(pattern.name)}",
+                f"pattern = {_literal(pattern.pattern)}",
+            ]
+    for path in after.path:
+        if path not in before.path:
+            lines += ["", "[[rules.path]]", f"name = {_quoted(path.name)}", f"path = {_literal(path.path)}"]
+            lines.append(f"action = {_quoted(path.action)}")
+    return lines if len(lines) > 1 else []
+
+
+def _quoted(text: str) -> str:
+    """Write a text as TOML does; its basic strings have JSON's escapes."""
+    return canonical.dumps(canonical.Document(str(text), exact=True)).decode()
+
+
+def _literal(text: str) -> str:
+    """Write a text as it stands where TOML can: an expression is hard to read with its backslashes doubled."""
+    return f"'{text}'" if text.isprintable() and "'" not in text else _quoted(text)
 
 
 def check(rules: Rules) -> None:

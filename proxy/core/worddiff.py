@@ -19,6 +19,7 @@ _CONTEXT: Final = 32
 """Characters of what is equal that are shown before and after a change."""
 
 _LONGEST_CHANGE: Final = 96
+_HARDLY: Final = 1
 _MOST_CHANGES: Final = 4
 _MOST_WORK: Final = 250_000
 """Pairs of words that are compared at most: above it what lies between the first and the last change is one."""
@@ -79,9 +80,14 @@ def _narrowed(one: str, other: str) -> Iterator[Run]:
 
 
 def _merged(runs: Iterable[Run]) -> list[Run]:
-    """Join what is equal side by side."""
+    """Join what is equal side by side, and changes that hardly anything parts."""
     merged: list[Run] = []
     for one, other in runs:
+        if one != other and len(merged) > 1 and len(between := merged[-1][0]) <= _HARDLY and merged[-1][1] == between:
+            merged.pop()
+            before, its = merged.pop()
+            merged.append((before + between + one, its + between + other))
+            continue
         if one == other and merged and merged[-1][0] == merged[-1][1]:
             whole = merged.pop()[0] + one
             merged.append((whole, whole))

@@ -84,7 +84,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _by_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few recordings would all be compared."""
-    monkeypatch.setattr("proxy.cassette.shelf.FEW", 0)
+    monkeypatch.setattr("proxy.cassette.nearest.FEW", 0)
 
 
 SAID = st.sampled_from(["a", "b", "red fox", "red dog", "", "\ud83d"])

@@ -255,8 +255,8 @@ def test_the_nearest_recording_is_found_among_all(shelves: Shelves) -> None:
 def test_the_nearest_is_the_same_with_the_index_as_without(
     shelves: Shelves, monkeypatch: pytest.MonkeyPatch, few: int, few_bytes: int
 ) -> None:
-    monkeypatch.setattr("proxy.cassette.shelf.FEW", few)
-    monkeypatch.setattr("proxy.cassette.shelf.FEW_BYTES", few_bytes)
+    monkeypatch.setattr("proxy.cassette.nearest.FEW", few)
+    monkeypatch.setattr("proxy.cassette.nearest.FEW_BYTES", few_bytes)
     told = ["Tell me about Oslo in winter", "Tell me about Rome", "Sing a song"]
     store(shelves.path, [taken(question(text), answer(b"1")) for text in told])
     nearest = shelves.tape(Mode.REPLAY).nearest(normalize(question("Tell me about Oslo in summer")))
@@ -266,7 +266,7 @@ def test_the_nearest_is_the_same_with_the_index_as_without(
 
 def test_the_nearest_is_found_also_where_keys_are_made_anew(shelves: Shelves, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the index was made by other rules as well, and only comparing helps."""
-    monkeypatch.setattr("proxy.cassette.shelf.FEW", 0)
+    monkeypatch.setattr("proxy.cassette.nearest.FEW", 0)
     store(shelves.path, [taken(HELLO, answer(b"1"))])
     with sqlite3.connect(shelves.path) as connection:
         connection.execute("update cassette set value = '0' where name = 'normalizer'")

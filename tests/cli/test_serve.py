@@ -535,7 +535,7 @@ def anothers_database(shell: Shell) -> None:
 def later_format(shell: Shell) -> None:
     connection = sqlite3.connect(shell.tape)
     connection.execute(f"pragma application_id = {0x6C746170}")
-    connection.execute("pragma user_version = 2")
+    connection.execute("pragma user_version = 99")
     connection.execute("create table cassette(name, value)")
     connection.close()
 

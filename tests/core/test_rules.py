@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from proxy.core.errors import ConfigError, RuleError
-from proxy.core.rules import DEFAULT, OPTIONS, PathAction, PathRule, Pattern, Rules, check
+from proxy.core.rules import DEFAULT, OPTIONS, SWITCHES, PathAction, PathRule, Pattern, Rules, added, check
 
 
 def test_the_defaults_are_no_rules() -> None:
@@ -85,3 +87,33 @@ def test_what_cannot_be_done_is_told_with_what_is_at_fault(rules: Rules, told: s
 
 def test_every_option_is_a_choice() -> None:
     assert all(hasattr(DEFAULT, name) for name in OPTIONS)
+
+
+def test_a_rule_is_adopted_by_its_name() -> None:
+    assert Rules(scrub=("uuid",)).adopting("date").scrub == ("uuid", "date")
+    assert Rules(scrub=("uuid",)).adopting("uuid").scrub == ("uuid",)
+    assert all(getattr(DEFAULT.adopting(name), name) for name in SWITCHES)
+    with pytest.raises(RuleError, match=r"there is no rule 'dat'\. Is date meant"):
+        DEFAULT.adopting("dat")
+
+
+def test_what_rules_have_more_is_written_as_a_config_that_reads_so() -> None:
+    before = Rules(scrub=("uuid",), pattern=(Pattern(name="a", pattern="x"),), developer_is_system=True)
+    more = Rules(
+        scrub=("uuid", "date"),
+        developer_is_system=True,
+        sort_tools=True,
+        models={'a"b': "c"},
+        pattern=(*before.pattern, Pattern(name="b", pattern=r"it's \d+"), Pattern(name="c", pattern=r"run \d+")),
+        path=(PathRule(name="d", path="$['x']", action=PathAction.REPLACE),),
+    )
+    text = "\n".join(added(before, more))
+    read = tomllib.loads(text)["rules"]
+    assert read["scrub"] == ["uuid", "date"]
+    assert read["sort_tools"] is True
+    assert "developer_is_system" not in read
+    assert read["models"] == {'a"b': "c"}
+    assert [rule["pattern"] for rule in read["pattern"]] == [r"it's \d+", r"run \d+"]
+    assert r"pattern = 'run \d+'" in text
+    assert read["path"] == [{"name": "d", "path": "$['x']", "action": "replace"}]
+    assert added(before, before) == []
