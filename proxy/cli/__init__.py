@@ -25,6 +25,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "demo",
     "ls": "look",
     "show": "look",
+    "explain": "keys",
+    "lint": "keys",
+    "rekey": "keys",
 }
 """Each command, by the module that holds it; in the order of the help."""
 

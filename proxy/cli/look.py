@@ -7,13 +7,13 @@ names in `--json` are a promise to programs: fields may be added, none is rename
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from proxy.cassette.reader import Entry, Reader, RecordedRun
 from proxy.cli import listing, wording
+from proxy.cli.arguments import CASSETTE, CONFIG, JSON, rules_of
 from proxy.cli.conversation import Conversation
 from proxy.cli.prompt import last_user_message
 from proxy.cli.screen import Screen, styled
@@ -22,6 +22,7 @@ from proxy.core.model import SSE_TYPE, take_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from rich.text import Text
 
@@ -31,14 +32,12 @@ if TYPE_CHECKING:
 
 _LONGEST_RULE = 80
 
-_CASSETTE = click.argument("cassette", type=click.Path(path_type=Path))
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
-
 
 @click.command(short_help="List what was recorded.")
-@_CASSETTE
-@_JSON
-def ls(cassette: Path, *, as_json: bool) -> None:
+@CASSETTE
+@CONFIG
+@JSON
+def ls(cassette: Path, file: Path | None, *, as_json: bool) -> None:
     """List what a cassette holds, one line an interaction, in the order in which it was asked for.
 
     Where a line is too narrow, columns are left out. Piped output is 200 columns wide, unless COLUMNS says otherwise.
@@ -54,7 +53,7 @@ def ls(cassette: Path, *, as_json: bool) -> None:
     (the first choice's), error, finish_reason, prompt_tokens, completion_tokens, status, outcome,
     first_byte_us, duration_us. What there is none of is null.
     """  # noqa: D301  click wants the character
-    with Reader(cassette) as reader:
+    with Reader(cassette, rules_of(file)) as reader:
         if as_json:
             _print_list(_listed(reader, entry) for entry in reader.entries())
         elif not len(reader):
@@ -65,10 +64,11 @@ def ls(cassette: Path, *, as_json: bool) -> None:
 
 
 @click.command(short_help="Show one recorded conversation.")
-@_CASSETTE
+@CASSETTE
 @click.argument("key", metavar="KEY[:TAKE]")
-@_JSON
-def show(cassette: Path, key: str, *, as_json: bool) -> None:
+@CONFIG
+@JSON
+def show(cassette: Path, key: str, file: Path | None, *, as_json: bool) -> None:
     """Show a recorded conversation: what was asked, what came back, and when.
 
     KEY is any beginning of a key that no other key has; all its takes are shown, unless one is named.
@@ -88,7 +88,7 @@ def show(cassette: Path, key: str, *, as_json: bool) -> None:
     completion_tokens, error, done}. A body is its JSON value, or its text where it is no JSON; a
     stream's is null, since completion has what it says.
     """  # noqa: D301  click wants the character
-    with Reader(cassette) as reader:
+    with Reader(cassette, rules_of(file)) as reader:
         takes = reader.find(key)
         if as_json:
             _print_list((_whole(reader.interaction(take), reader.run(take)) for take in takes), indent=2)

@@ -6,9 +6,10 @@ of here as an escape that a person can read; everything else comes out as it is.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proxy.core import canonical
 from proxy.core.errors import NotJsonError
@@ -68,6 +69,11 @@ def document(value: Json, *, indent: int | None = None) -> str:
     """Write JSON for programs, and safe to show: what `printable` would escape is escaped as JSON does it."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def fields(value: Any) -> dict[str, Json]:
+    """Return a flat value by the names of its fields, for programs."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def duration(microseconds: int) -> str:
