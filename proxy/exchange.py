@@ -20,7 +20,7 @@ from proxy.core.counterparts import counterparts, restores_any
 from proxy.core.deck import Drawn
 from proxy.core.errors import AnsweredError, BadAddressError, CassetteError, CassetteMissingError, UpstreamBrokeOffError
 from proxy.core.ledger import Call, Fate, Ledger
-from proxy.core.marks import Places, marks
+from proxy.core.marks import Places, marks, placed
 from proxy.core.miss import Miss, Nearest
 from proxy.core.model import KEY_DIGITS, Headers, Request, Response, Track, header
 from proxy.core.modes import Action, Found, Mode, decide, looks_up
@@ -190,7 +190,7 @@ class Exchange:
                     log.warning("%s is not in the cassette: its answer did not end, or could not be stored", slot.name)
                     self._ledger.lose(asked.cassette, asked.track.lane)
                 elif self._watch:
-                    self._watch.look(asked.clean, slot.name)
+                    self._watch.look(self._placed(asked.clean), slot.name)
 
     async def _forward(self, asked: _Asked) -> None:
         async with self._send(asked) as answer:
@@ -263,7 +263,11 @@ class Exchange:
         except CassetteError as error:  # it is a miss all the same
             log.warning("%s", error)
             return None, None
-        return nearest, remedy(nearest.request, asked.clean, self._policy.rules) if nearest else None
+        return nearest, remedy(nearest.request, self._placed(asked.clean), self._policy.rules) if nearest else None
+
+    def _placed(self, request: Request) -> Request:
+        """Return a request with all that rules may come to ask for."""
+        return replace(request, headers=placed(request.headers, self._policy.here))
 
     def _enter(
         self, asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "", fault: bool = False

@@ -23,7 +23,7 @@ LAYERS: Final = (
     ("proxy",),
     ("proxy.core",),
     ("proxy.ports", "proxy.config", "proxy.demo"),
-    ("proxy.cassette", "proxy.tee", "proxy.playback", "proxy.upstream", "proxy.downstream"),
+    ("proxy.cassette", "proxy.tee", "proxy.playback", "proxy.upstream", "proxy.downstream", "proxy.watch"),
     ("proxy.capture",),
     ("proxy.exchange", "proxy.control"),
     ("proxy.server",),

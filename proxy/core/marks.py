@@ -36,6 +36,11 @@ def marks(headers: Headers, query: str, rules: Rules, here: Places) -> Headers:
     return tuple(kept)
 
 
+def placed(headers: Headers, here: Places) -> Headers:
+    """Return a request's fields with all folders of this process, for rules that may come to ask for them."""
+    return (*headers, *((_PLACE + name, place) for name, place in here if not header(headers, _PLACE + name)))
+
+
 def header_digests(headers: Headers, rules: Rules) -> dict[str, str]:
     """Return the digests of the header fields that count, by name; those that were not sent are absent."""
     found = {name.lower(): _header_digest(headers, name) for name in rules.headers}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.core.marks import fingerprint, header_digests, marks, places
+from proxy.core.marks import fingerprint, header_digests, marks, placed, places
 from proxy.core.rules import DEFAULT, Rules
 
 HERE = (("workdir", "/srv/shop"), ("home", "/home/ada"))
@@ -39,6 +39,11 @@ def test_what_a_client_sends_is_not_taken_for_a_digest() -> None:
     rules = Rules(headers=("x-tenant",))
     (digest,) = dict(marks(SENT, "", rules, ())).values()
     assert header_digests(marks((("x-tenant", digest),), "", rules, ()), rules)["x-tenant"] != digest
+
+
+def test_all_folders_are_told_where_rules_are_only_tried() -> None:
+    kept = marks(SENT, "", Rules(scrub=("workdir",)), (("workdir", "/elsewhere"),))
+    assert placed(kept, HERE) == (("llmtape:workdir", "/elsewhere"), ("llmtape:home", "/home/ada"))
 
 
 def test_the_key_is_found_wherever_it_is_shown() -> None:
