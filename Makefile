@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests bench cassettes clean
+.PHONY: help demo test lint types tests bench cassettes docs clean
 
 help: ## Tell what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -35,6 +35,9 @@ cassettes: $(VENV)/.tests ## Record the samples in cassettes/ anew, from the emb
 	@rm -f cassettes/samples.sqlite
 	@$(BIN)/llmtape record -c cassettes/samples.sqlite --upstream demo -- $(BIN)/python cassettes/samples.py
 	@$(BIN)/llmtape ls cassettes/samples.sqlite
+
+docs: $(VENV)/.tests ## Write the tables of docs/keys.md from the code
+	@$(BIN)/python -m docs.generate
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import generate
 from proxy.cassette.shelf import Shelf
 from proxy.cli import COMMANDS
 from proxy.config import settings
@@ -18,15 +19,18 @@ from proxy.core.model import Request, Track
 from proxy.core.modes import Found, Mode
 from proxy.core.normalize import normalize
 from proxy.core.parameters import PARAMETERS
+from proxy.core.rules import OPTIONS
+from proxy.core.scrubbers import SCRUBBERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_page_on_keys_has_the_codes_own_table() -> None:
-    rows = [f"| `{name}` | {parameter.role} | {parameter.note} |" for name, parameter in sorted(PARAMETERS.items())]
-    assert "\n".join(rows) in (ROOT / "docs/keys.md").read_text()
+def test_the_page_on_keys_has_the_codes_own_tables() -> None:
+    page = generate.PAGE.read_text()
+    assert generate.written(page) == page, "make docs"
+    assert all(f"| `{name}` |" in page for name in (*PARAMETERS, *SCRUBBERS, *OPTIONS))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
