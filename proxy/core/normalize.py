@@ -92,10 +92,10 @@ def _named(request: Request, rules: Rules) -> Iterator[tuple[str, Json]]:
 
 def _query(request: Request, rules: Rules) -> Iterator[str]:
     """Yield the fields that count; Azure's `api-version` tells the API's version, not what is asked of it."""
-    asks = not is_chat(request)
+    counts = not is_chat(request)
     for field in request.query.split("&"):
-        name = unquote_plus(field.partition("=")[0])
-        if field and (name in rules.query or (asks and name != "api-version")):
+        is_named = bool(rules.query) and unquote_plus(field.partition("=")[0]) in rules.query
+        if field and (is_named or (counts and not field.startswith("api-version="))):
             yield field
 
 

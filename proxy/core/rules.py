@@ -17,6 +17,7 @@ from typing import Any, Final
 from proxy.core import canonical
 from proxy.core.errors import RuleError
 from proxy.core.paths import compiled
+from proxy.core.redact import CREDENTIAL_PARAMETERS
 from proxy.core.scrubbers import SCRUBBERS
 
 
@@ -172,6 +173,9 @@ def check(rules: Rules) -> None:
         _check_pattern(pattern)
     for rule in rules.path:
         _check_path(rule)
+    for name in rules.query:
+        if name.lower() in CREDENTIAL_PARAMETERS:
+            raise RuleError(f"rules.query: {name!r} bears a credential, which is not stored: say api_key = true", name)
     _check_names(rules)
     for alias, model in rules.models.items():
         if model in rules.models:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from proxy.core import canonical
-from proxy.core.scrubbers import ANNOUNCED, NEVER, SCRUBBERS
+from proxy.core.scrubbers import ANNOUNCED, ANNOUNCING, NEVER, SCRUBBERS
 from proxy.core.view import OpenedArray, OpenedObject, Properties, step
 
 if TYPE_CHECKING:
@@ -39,12 +39,15 @@ _UNNUMBERED: Final = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """Finds the values of one rule. `before` and `after` tell what must stand around one, in a response too."""
+    """Finds the values of one rule. A text that has no `hint` has none of them."""
 
     name: str
     find: re.Pattern[str]
-    before: str = ""
-    after: str = ""
+    hint: re.Pattern[str]
+
+    def takes_of(self, text: str) -> bool:
+        """Tell whether a text holds any value."""
+        return bool(self.hint.search(text) and self.find.search(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +75,22 @@ def matchers(names: frozenset[str], patterns: tuple[Pattern, ...], places: Place
 
     `places` are folders by the name of the scrubber that takes them: `workdir` and `home`.
     """
-    found = [Matcher(pattern.name, re.compile(pattern.pattern)) for pattern in patterns]
+    found = [Matcher(pattern.name, *[re.compile(pattern.pattern)] * 2) for pattern in patterns]
     for scrubber in SCRUBBERS.values():
         if scrubber.name in names:
             known = {place for name, place in places if name == scrubber.name}
-            forms = [*map(re.escape, sorted(known, key=lambda place: (-len(place), place))), scrubber.pattern]
-            whole = re.compile(f"{scrubber.before}(?:{'|'.join(forms)}){scrubber.after}")
-            found.append(Matcher(scrubber.name, whole, scrubber.before, scrubber.after))
+            longest_first = [re.escape(place) for place in sorted(known, key=lambda place: (-len(place), place))]
+            forms, hints = ("|".join([*longest_first, more]) for more in (scrubber.pattern, scrubber.hint))
+            whole = re.compile(f"{scrubber.before}(?:{forms}){scrubber.after}")
+            found.append(Matcher(scrubber.name, whole, re.compile(hints)))
     return tuple(found)
 
 
 def announced(value: Json) -> Iterator[str]:
     """Yield the working directories that texts tell, such as `Working directory: /home/ada/shop`."""
     if isinstance(value, str):
-        yield from (match["value"] for match in ANNOUNCED.finditer(value))
+        if ANNOUNCING.search(value):
+            yield from (match["value"] for match in ANNOUNCED.finditer(value))
     elif isinstance(value, (dict, list)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from announced(item)
@@ -179,12 +184,15 @@ class _Scrubbing:
 
     def _split(self, text: str) -> list[str | _Value]:
         """Cut the values out of a text; until none is left, since a cut may uncover one."""
+        if not self._placeholder.search(text) and not any(matcher.takes_of(text) for matcher in self._matchers):
+            return [text]
         pieces: list[str | _Value] = list(self._placeholders_in(text))
-        count = 0
-        while count != len(pieces):
-            count = len(pieces)
+        before: list[str | _Value] = []
+        while before != pieces:
+            before = pieces
             for matcher in self._matchers:
-                pieces = [part for piece in pieces for part in _cut(piece, matcher)]
+                if any(isinstance(piece, str) and matcher.takes_of(piece) for piece in pieces):
+                    pieces = [part for piece in pieces for part in _cut(piece, matcher)]
         return pieces
 
     def _placeholders_in(self, text: str) -> Iterator[str | _Value]:

@@ -19,12 +19,14 @@ class Scrubber:
     """A kind of volatile text.
 
     `pattern`, `before` (a look-behind) and `after` (a look-ahead) are regular expressions; the latter two are no part
-    of the value. `note` says what it takes, `example` is one.
+    of the value. `hint` is one that a text has to hold, and that is looked for fast. `note` says what the scrubber
+    takes, `example` is one.
     """
 
     name: str
     note: str
     example: str
+    hint: str
     pattern: str
     before: str = r"(?<![0-9A-Za-z])"
     after: str = r"(?![0-9A-Za-z])"
@@ -58,6 +60,9 @@ PATH_BEGINS: Final = r"(?<![\w.~-])"
 PATH_GOES_ON_OR_ENDS: Final = r"(?![\w-]|\.\w)"
 NEVER: Final = "(?!)"
 
+ANNOUNCING: Final = re.compile(r"[dD]ir|[cC]wd|CWD|[wW]ork|[pP]roject|[rR]epo")
+"""What a text has to hold that tells a working directory; looked for fast."""
+
 ANNOUNCED: Final = re.compile(
     r"(?i:(?:working|current)[ _-]dir(?:ectory)?|\b(?:cwd|workdir)|working in the directory"
     r"|(?:workspace|project|repo(?:sitory)?) (?:root|path|dir(?:ectory)?|folder))"
@@ -74,6 +79,7 @@ _ALL = (
         "the folder in which llmtape runs, and one that the text names as its working directory",
         "/home/ada/shop",
         NEVER,  # only known places are taken: see `scrub`
+        NEVER,
         PATH_BEGINS,
         PATH_GOES_ON_OR_ENDS,
     ),
@@ -81,6 +87,7 @@ _ALL = (
         "tmp-path",
         "a temporary folder and the first name below it; what stands below that counts",
         "/tmp/pytest-of-ada/pytest-7",  # noqa: S108  text, not a file of ours
+        r"/tmp/|/T/|/shm/|Temp[\\/]",  # noqa: S108  as above
         rf"(?:{_TEMPORARY}|{_WINDOWS_TEMPORARY})(?:pytest-of-{_SEGMENT}[\\/]pytest-\d+|{_SEGMENT})",
         PATH_BEGINS,
         "",
@@ -89,6 +96,7 @@ _ALL = (
         HOME,
         "a user's home folder",
         "/Users/ada",
+        r"home/|Users[\\/]|/root",
         rf"/(?:home|Users)/{_SEGMENT}|/root|[A-Za-z]:[\\/]Users[\\/]{_SEGMENT}",
         PATH_BEGINS,
         PATH_GOES_ON_OR_ENDS,
@@ -97,24 +105,28 @@ _ALL = (
         "uuid",
         "a UUID with its dashes",
         "6f1c1de4-6a3b-4f53-9f0e-3f7f0b1f8a55",
+        "-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-",
         r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}",
     ),
     Scrubber(
         "iso-datetime",
         "a date and a time in ISO 8601, with or without a zone",
         "2026-11-25T09:30:00Z",
+        r"-\d\d[Tt ]\d\d:\d\d",
         rf"{_ISO_DATE}[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{{1,9}})?)?(?:[Zz]| ?(?:UTC|[+-]\d\d:?\d\d))?",
     ),
     Scrubber(
         "date",
         "a date in numbers or English words, with the weekday and the time that stand beside it in words",
         "Wednesday, November 25, 2026",
+        _YEAR,
         rf"{_CTIME}|(?:{_WRITTEN_DATE})(?:(?:,? at|,)? {_TIME})?(?: \({_WEEKDAY}\))?",
     ),
     Scrubber(
         "unix-time",
         "seconds since 1970 (2017 to 2036), or milli-, micro- or nanoseconds",
         "1764063000",
+        r"(?:1[5-9]|20)\d{8}",
         r"(?:1[5-9]|20)\d{8}(?:\d{3}|\d{6}|\d{9})?(?:\.\d{1,9})?",
         r"(?<![\w.])",
         r"(?!\w)",
@@ -123,6 +135,7 @@ _ALL = (
         "localhost-port",
         "the port behind localhost, 127.0.0.1, 0.0.0.0 or [::1]",
         "localhost:53211",
+        r":\d\d",
         r"\d{2,5}",
         "(?:" + "|".join(rf"(?<={host}:)" for host in _LOCAL_HOSTS) + ")",
         r"(?!\d)",
@@ -131,6 +144,7 @@ _ALL = (
         "hex-address",
         "an address in memory, as a program prints it",
         "<Tool object at 0x7f3a5c0d1e80>",
+        "0[xX]",
         r"0[xX][0-9A-Fa-f]{6,16}",
     ),
 )

@@ -74,6 +74,7 @@ def test_the_order_of_patterns_counts_since_the_first_takes_its_part() -> None:
             "the name 'a' is taken",
             "a",
         ),
+        (Rules(query=("api-key",)), "'api-key' bears a credential", "api-key"),
         (Rules(models={"a": "b", "b": "c"}), "'a' counts as 'b', which counts as another itself", "a"),
     ],
 )

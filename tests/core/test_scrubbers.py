@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.core.scrub import matchers
-from proxy.core.scrubbers import ANNOUNCED, SCRUBBERS
+from proxy.core.scrubbers import ANNOUNCED, ANNOUNCING, SCRUBBERS
 
 TAKEN: dict[str, list[str]] = {
     "tmp-path": [
@@ -91,6 +91,12 @@ def test_a_scrubber_takes_its_values_whole_wherever_they_stand(name: str, value:
     assert taken_by(name, inner.format(value)) == [value]
 
 
+@pytest.mark.parametrize(("name", "value"), each(TAKEN))
+def test_a_text_with_a_value_has_what_is_looked_for_first(name: str, value: str) -> None:
+    (matcher,) = matchers(frozenset({name}), (), ())
+    assert matcher.takes_of(f"localhost:{value}" if name == "localhost-port" else f"x {value}.")
+
+
 @pytest.mark.parametrize(("name", "text"), each(LEFT))
 def test_a_scrubber_leaves_what_only_looks_alike(name: str, text: str) -> None:
     assert taken_by(name, text) == []
@@ -137,6 +143,7 @@ def test_a_known_folder_is_taken_whole_and_not_as_a_part_of_another_name() -> No
 )
 def test_prompts_tell_their_working_directory_in_many_ways(text: str, folder: str) -> None:
     assert [match["value"] for match in ANNOUNCED.finditer(text)] == [folder]
+    assert ANNOUNCING.search(text)
 
 
 @pytest.mark.parametrize(
