@@ -6,19 +6,17 @@ default and its limits; msgspec checks them. What is not known is an error that 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from proxy import declared
 from proxy.core import pace, rules
 from proxy.core.deck import Incomplete, Repeats
 from proxy.core.errors import ConfigError, RuleError
@@ -28,9 +26,10 @@ from proxy.core.rules import Rules
 from proxy.core.scrubbers import HOME, WORKDIR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from proxy.core.marks import Places
+    from proxy.declared import Setting
 
 DEMO: Final = "demo"
 """What `upstream` says for the embedded one."""
@@ -119,7 +118,7 @@ def load(
     environment = os.environ if environment is None else environment
     file = file or _file_named(environment) or _find_file(folder or Path.cwd())
     values = _read(file) if file else {}
-    _check_names(values, Config, "", str(file))
+    declared.check_names(values, Config, str(file))
     if file:
         _resolve_paths(values, file.parent)
     for name, value in _from_environment(environment):
@@ -127,7 +126,7 @@ def load(
     for name, value in flags.items():
         if value is not None:
             _set(values, name, value)
-    config = _convert(values, str(file) if file else "the settings")
+    config = declared.convert(values, Config, str(file) if file else "the settings")
     _check(config, file)
     return Loaded(
         config=config, names_cassette="cassette" in values, upstream_key=environment.get("OPENAI_API_KEY") or None
@@ -154,29 +153,9 @@ def places(environment: Mapping[str, str] | None = None) -> Places:
     return tuple((name, place) for name, place in here if len(place) > 1)
 
 
-def settings(section: type = Config, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield each setting's dotted name, its type and its default, in the order of their declaration."""
-    for name, kind, default in _fields(section):
-        if _is_section(kind):
-            yield from settings(kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name, kind, default
-
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and (issubclass(kind, Struct) or dataclasses.is_dataclass(kind))
-
-
-def _fields(section: type) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the fields of a section, which is a struct of ours or a value of the core."""
-    if issubclass(section, Struct):
-        yield from ((field.name, field.type, field.default) for field in msgspec.structs.fields(section))
-        return
-    kinds = get_type_hints(section)
-    value: Any = section
-    for field in dataclasses.fields(value):
-        made = field.default_factory
-        yield field.name, kinds[field.name], field.default if made is dataclasses.MISSING else made()
+def settings() -> Iterator[Setting]:
+    """Yield all settings, in the order of their declaration."""
+    return declared.settings(Config)
 
 
 def variable(name: str) -> str:
@@ -218,32 +197,6 @@ def _toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"the config {file} is no TOML: {error}") from error
 
 
-def _check_names(values: Mapping[str, Any], section: type, prefix: str, where: str) -> None:
-    kinds = {name: kind for name, kind, _ in _fields(section)}
-    for name, value in values.items():
-        if name not in kinds:
-            raise ConfigError(f"{where}: there is no setting {prefix}{name}.{_nearest(prefix, name, kinds)}")
-        _check_names_within(value, kinds[name], prefix + name, where)
-
-
-def _check_names_within(value: Any, kind: Any, name: str, where: str) -> None:
-    if _is_section(kind):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{where}: {name} is a section: write [{name}], and its settings below")
-        _check_names(value, kind, f"{name}.", where)
-    elif get_origin(kind) is tuple and _is_section(item := get_args(kind)[0]):
-        for table in value if isinstance(value, list) else ():
-            if isinstance(table, dict):
-                _check_names(table, item, f"{name}.", where)
-
-
-def _nearest(prefix: str, name: str, beside: Collection[str]) -> str:
-    known = [setting for setting, _, _ in settings()]
-    namesakes = [setting for setting in known if setting.rpartition(".")[2] == name]
-    near = namesakes or get_close_matches(prefix + name, [*known, *(prefix + other for other in beside)], n=1)
-    return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(known)}"
-
-
 def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     for name in ("cassette", "cassette_dir"):
         if isinstance(values.get(name), str):
@@ -260,20 +213,7 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any
             hint = f"Is {near[0]} meant?" if near else f"Known are: {', '.join(known)}"
             raise ConfigError(f"environment: there is no {key}. {hint}")
         name, kind = known[key]
-        try:
-            value = _structured(text, kind)
-            _check_names_within(value, kind, name, f"environment: {key}")
-            yield name, msgspec.to_builtins(msgspec.convert(value, kind, strict=False))
-        except msgspec.DecodeError as error:
-            raise ConfigError(f"environment: {key}={text}: {_lower(error)}{_choices(name)}") from error
-
-
-def _structured(text: str, kind: Any) -> Any:
-    """Read a table or list from a variable as JSON, or a list whose parts have no commas parted by them."""
-    origin = get_origin(kind)
-    if origin is Mapping or (origin is tuple and text.lstrip().startswith("[")):
-        return msgspec.json.decode(text)
-    return [part.strip() for part in text.split(",") if part.strip()] if origin is tuple else text
+        yield name, declared.parse(text, kind, name, f"environment: {key}")
 
 
 def _set(values: dict[str, Any], name: str, value: Any) -> None:
@@ -281,35 +221,6 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
     for section in sections:
         values = values.setdefault(section, {})
     values[last] = value
-
-
-def _convert(values: Mapping[str, Any], where: str) -> Config:
-    try:
-        return msgspec.convert(values, Config)
-    except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$.")
-        name = place.rstrip("`")
-        reason = f"{reason[:1].lower()}{reason[1:]}{_choices(name)}"
-        raise ConfigError(f"{where}: {name or 'top level'}: {reason}") from error
-
-
-def _choices(name: str) -> str:
-    kind = _kind_of(name) if name else None
-    return f": say {' or '.join(kind)}" if isinstance(kind, type) and issubclass(kind, Enum) else ""
-
-
-def _kind_of(name: str) -> Any:
-    """Return the type of a setting, or of a field in a table of a list such as `rules.path[0].action`."""
-    kind: Any = Config
-    for part in re.sub(r"\[[^\]]*\]", "", name).split("."):
-        section = get_args(kind)[0] if get_origin(kind) is tuple else kind
-        kind = next((found for field, found, _ in _fields(section) if field == part), None)
-    return kind
-
-
-def _lower(error: Exception) -> str:
-    reason = str(error).partition(" - at ")[0]
-    return reason[:1].lower() + reason[1:]
 
 
 def _check(config: Config, file: Path | None) -> None:

@@ -22,7 +22,8 @@ PACKAGE: Final = ROOT / "proxy"
 LAYERS: Final = (
     ("proxy",),
     ("proxy.core",),
-    ("proxy.ports", "proxy.config", "proxy.demo"),
+    ("proxy.ports", "proxy.declared", "proxy.demo"),
+    ("proxy.config",),
     ("proxy.cassette", "proxy.tee", "proxy.playback", "proxy.upstream", "proxy.downstream", "proxy.watch"),
     ("proxy.capture",),
     ("proxy.exchange", "proxy.control"),
