@@ -10,7 +10,7 @@ import pytest
 from docs import generate
 from proxy.cassette.shelf import Shelf
 from proxy.cli import COMMANDS
-from proxy.config import settings
+from proxy.config import load, settings
 from proxy.control import Control
 from proxy.core.deck import Deck
 from proxy.core.ledger import Ledger
@@ -56,6 +56,14 @@ def test_the_page_on_http_has_every_code_and_endpoint() -> None:
     assert [code for code in codes if f"`{code}`" not in page] == []
     control = Control(Mode.REPLAY, [], Ledger())  # type: ignore[arg-type]  # no shelf is asked for its routes
     assert [name for verb, name in control._endpoints if f"`{verb} /_llmtape/{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_pages_show_as_config_is_one(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(re.findall(r"(?s)```toml\n(.*?)```", page.read_text())):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(block)
+        load({}, file=file, environment={})
 
 
 def test_the_example_config_names_every_setting() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.core.mismatch import differences
 from proxy.core.normalize import normalize
@@ -38,6 +38,9 @@ class Remedy:
     fields: Mapping[str, tuple[str, ...]]
     is_whole: bool
 
+
+_MOST_BYTES: Final = 2**20
+"""Of two bodies: trying rules on more would take seconds."""
 
 Change = Callable[[Rules], Rules]
 """Adopts one rule."""
@@ -68,6 +71,8 @@ class Trial:
         """Name the changes without which more would differ."""
         names = list(self.changes)
         least = self.differing(names).keys()
+        if least >= self.differing(()).keys():
+            return []
         for name in self.changes:
             without = [other for other in names if other != name]
             if self.differing(without).keys() <= least:
@@ -77,6 +82,8 @@ class Trial:
 
 def remedy(recorded: Request, asked: Request, rules: Rules) -> Remedy | None:
     """Find the rules that would make two requests equal, or as nearly so as rules can; None where none helps."""
+    if len(recorded.body) + len(asked.body) > _MOST_BYTES:
+        return None
     trial = Trial([(recorded, asked)], rules, named_changes(recorded, asked, rules))
     if not trial.changes or not (names := trial.pruned()):
         return None

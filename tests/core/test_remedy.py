@@ -74,6 +74,10 @@ def test_what_was_chosen_before_stays_in_the_line() -> None:
     assert found(said("x"), said("x", model="n"), rules).lines[1:] == ('models = { "a" = "b", "n" = "m" }',)
 
 
+def test_for_very_large_requests_no_rule_is_tried() -> None:
+    assert remedy(said(DAY, "x" * 2**20), said(NEXT_DAY, "x" * 2**20), Rules()) is None
+
+
 def test_no_alias_of_an_alias_is_proposed() -> None:
     assert remedy(said("x"), said("x", model="n"), Rules(models={"m": "k"})) is None
 
