@@ -17,8 +17,9 @@ from proxy.cassette.reader import Reader
 from proxy.cassette.shelf import Tape
 from proxy.cli import linting, wording
 from proxy.cli.arguments import CASSETTE, CONFIG, JSON, config_of, rules_of
-from proxy.cli.explanation import Layout, merging_lines
-from proxy.cli.screen import Screen
+from proxy.cli.explanation import Layout, config_lines, merging_lines
+from proxy.cli.linting import Advice
+from proxy.cli.screen import Screen, styled
 from proxy.config import places
 from proxy.core.completion import meaning
 from proxy.core.deck import Deck
@@ -82,17 +83,19 @@ def explain(
     config = config_of(file)
     with Reader(cassette, config.rules) as reader:
         if rule is not None:
-            _explain_rule(reader, config.rules, rule, as_json=as_json)
+            _explain_rule(reader, config.rules, rule, file, as_json=as_json)
             return
-        request = _given(source, path, config) if source else reader.request(reader.find(key or "")[0])
+        take = reader.find(key)[0] if key is not None else None
+        request = reader.request(take) if take else _given(source or "", path, config)
         explanation = explained(request, config.rules)
+        asked = Track(explanation.canonical.key, explanation.canonical.variant, take.track.lane if take else "")
         tape = Tape(cassette, _deck(config), reader=reader, writer=None, rules=config.rules)
-        drawn = tape.look_up(_track(explanation), retry=False)
+        drawn = tape.look_up(asked, retry=False)
         if as_json:
             _print(_explained(explanation, config.rules, drawn))
             return
         screen = Screen()
-        miss = _miss(tape, request, explanation, drawn) if drawn.found is not Found.PLAYABLE else None
+        miss = _miss(tape, request, asked, explanation, drawn) if drawn.found is not Found.PLAYABLE else None
         screen.show(Layout(screen, explanation, config.rules.text, drawn, miss).lines())
 
 
@@ -121,18 +124,19 @@ def lint(cassette: Path, other: Path | None, file: Path | None, *, as_json: bool
     with Reader(cassette, rules) as reader:
         if other is None:
             found = linting.volatile(reader, rules)
+            lines = linting.covering(found, rules)
             if as_json:
-                _print({"volatile": list(map(wording.fields, found)), "lines": linting.covering(found, rules)})
+                _print({"volatile": list(map(wording.fields, found)), "lines": lines})
             else:
-                screen.show(linting.volatile_lines(screen, found, rules, cassette))
+                screen.show(linting.volatile_lines(screen, found, lines, Advice([cassette], file)))
             sys.exit(1 if found else 0)
         with Reader(other, rules) as its:
             compared = linting.compare(reader, its, rules)
     if as_json:
         _print(linting.comparison_json(compared, rules))
     else:
-        screen.show(linting.comparison_lines(screen, compared, rules, cassette))
-    sys.exit(1 if compared.pairs else 0)
+        screen.show(linting.comparison_lines(screen, compared, rules, Advice([cassette, other], file)))
+    sys.exit(1 if compared.pairs or compared.alone else 0)
 
 
 @click.command(short_help="Give recordings the keys of other rules.")
@@ -158,8 +162,6 @@ def rekey(cassette: Path, file: Path | None, *, dry_run: bool, force: bool, as_j
     from proxy.cassette.rekey import rekey as give_keys  # noqa: PLC0415  it imports SQLAlchemy
 
     rules = rules_of(file)
-    with Reader(cassette, rules) as reader:
-        held = len(reader)
 
     def accepts(planned: Rekeying) -> bool:
         return not dry_run and (force or not planned.conflicts)
@@ -167,19 +169,25 @@ def rekey(cassette: Path, file: Path | None, *, dry_run: bool, force: bool, as_j
     planned = give_keys(cassette, rules, accepts)
     is_written = bool(planned.takes) and accepts(planned)
     if as_json:
-        _print({"recordings": held, "written": is_written, **_planned(planned)})
-    else:
+        with Reader(cassette, rules) as reader:
+            _print({"recordings": len(reader), "written": is_written, **_planned(planned)})
+    elif planned.takes:
         screen = Screen()
-        screen.show(merging_lines(screen, planned, held, is_done=is_written))
+        screen.show(merging_lines(screen, planned, is_done=is_written))
+    else:
+        click.echo(f"The keys in {cassette} are those that the rules make: there is nothing to change.")
     if planned.conflicts and not force:
-        click.echo("Nothing was written: a test could get another test's answer. --force writes all the same", err=True)
+        click.echo(
+            "Nothing was written: a test could get another test's answer. --force writes all the same.", err=True
+        )
         sys.exit(1)
 
 
-def _explain_rule(reader: Reader, rules: Rules, name: str, *, as_json: bool) -> None:
+def _explain_rule(reader: Reader, rules: Rules, name: str, file: Path | None, *, as_json: bool) -> None:
     """Tell which recordings a rule merges, that is in force or may come to be."""
     without = rules.without(name)
-    adopted = without.adopting(name) if without == rules else rules
+    is_in_force = without != rules
+    adopted = rules if is_in_force else rules.adopting(name)
     recordings = (
         (_keyed(take, normalize(request, without).key), normalize(request, adopted).key)
         for take, _, request in reader.requests()
@@ -189,9 +197,11 @@ def _explain_rule(reader: Reader, rules: Rules, name: str, *, as_json: bool) -> 
         _print({"rule": name, "rules": adopted.text, "recordings": len(planned.takes), **_planned(planned)})
         return
     screen = Screen()
-    screen.show(merging_lines(screen, planned, len(planned.takes), is_done=False))
-    for line in added(without, adopted):
-        click.echo(f"  {line}")
+    if is_in_force:
+        screen.show(screen.block(styled(f"The rule {name} is in force.")))
+    screen.show(merging_lines(screen, planned, is_done=is_in_force))
+    if planned.changed and not is_in_force:
+        screen.show(config_lines(screen, "To adopt the rule", added(rules, adopted), file))
 
 
 def _keyed(take: Take, key: str) -> Take:
@@ -213,16 +223,12 @@ def _deck(config: Config) -> Deck:
     return Deck(config.replay.repeats, config.replay.incomplete)
 
 
-def _track(explanation: Explanation) -> Track:
-    return Track(explanation.canonical.key, explanation.canonical.variant)
-
-
-def _miss(tape: Tape, request: Request, explanation: Explanation, drawn: Drawn) -> Miss:
+def _miss(tape: Tape, request: Request, asked: Track, explanation: Explanation, drawn: Drawn) -> Miss:
     nearest = tape.nearest(explanation.canonical) if drawn.found is Found.NOT_RECORDED else None
     return Miss(
         drawn.found,
         tape.title,
-        _track(explanation),
+        asked,
         explanation.canonical,
         held=tape.held,
         take=drawn.take,

@@ -7,8 +7,11 @@ held in memory. Yields lines, prints nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
+from proxy.cli import wording
+from proxy.cli.explanation import config_lines, cut
 from proxy.cli.screen import styled
 from proxy.core.normalize import normalize
 from proxy.core.pairing import pair
@@ -17,7 +20,7 @@ from proxy.core.scrubbers import SCRUBBERS
 from proxy.core.volatile import propose, uncovered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rich.text import Text
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN: Final = 20
 _LABEL: Final = 16
+_INDENT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,32 @@ class Comparison:
 
     equal: int
     pairs: tuple[tuple[Take, Take], ...]
-    alone: tuple[Take, ...]
+    only_one: tuple[Take, ...]
+    only_other: tuple[Take, ...]
     proposal: Proposal
+
+    @property
+    def alone(self) -> tuple[Take, ...]:
+        """Those of one side alone."""
+        return (*self.only_one, *self.only_other)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do with lines of config: where they are written, and which cassettes then get new keys."""
+
+    cassettes: Sequence[Path]
+    file: Path | None = None
+
+    def lines(self, screen: Screen, intent: str, lines: list[str]) -> Iterator[Text]:
+        """Lay it out."""
+        yield from config_lines(screen, intent, lines, self.file)
+        yield styled()
+        yield styled("and give what was recorded its new keys:")
+        yield styled()
+        option = f" --config {quote(str(self.file))}" if self.file else ""
+        for cassette in self.cassettes:
+            yield styled(("  llmtape rekey " + quote(str(cassette)) + option, "green"))
 
 
 def volatile(reader: Reader, rules: Rules) -> list[Volatile]:
@@ -78,41 +106,36 @@ def compare(one: Reader, other: Reader, rules: Rules) -> Comparison:
     return Comparison(
         equal=len(pairing.same),
         pairs=tuple((ours[0], its[0]) for ours, its in pairs),
-        alone=(
-            *(mine[place][0] for place in pairing.only_one),
-            *(theirs[place][0] for place in pairing.only_other),
-        ),
+        only_one=tuple(mine[place][0] for place in pairing.only_one),
+        only_other=tuple(theirs[place][0] for place in pairing.only_other),
         proposal=propose([(ours[2], its[2]) for ours, its in pairs], rules),
     )
 
 
-def volatile_lines(screen: Screen, found: list[Volatile], rules: Rules, cassette: Path) -> Iterator[Text]:
-    """Lay out what one cassette holds."""
+def volatile_lines(screen: Screen, found: list[Volatile], lines: list[str], advice: Advice) -> Iterator[Text]:
+    """Lay out what one cassette holds, and the lines of config that cover it."""
     if not found:
         yield styled("No text that looks volatile is left uncovered.")
         return
     for it in found:
-        times = f"{it.count} time{'s' if it.count > 1 else ''}, the first in {it.take}, {it.path}: "
-        yield from screen.block(styled(times, (it.value, "yellow")), _LABEL, styled((it.rule, "cyan")))
-    yield from _config(screen, covering(found, rules), cassette)
+        yield from screen.block(styled((cut(it.value), "yellow")), _LABEL, styled((it.rule, "cyan")))
+        times = f"{wording.counted(it.count, 'time')}, the first in {it.take}, {it.path}"
+        yield from screen.block(styled((times, "dim")), _LABEL)
+    yield from advice.lines(screen, "To let it not count", lines)
 
 
-def comparison_lines(screen: Screen, found: Comparison, rules: Rules, cassette: Path) -> Iterator[Text]:
+def comparison_lines(screen: Screen, found: Comparison, rules: Rules, advice: Advice) -> Iterator[Text]:
     """Lay out what two cassettes differ in."""
-    yield styled(f"{found.equal} calls are equal, {len(found.pairs)} differ, {len(found.alone)} have no counterpart.")
-    if not found.pairs:
-        return
-    lines = added(rules, found.proposal.rules)
-    if lines:
-        yield styled(f"Under these rules {found.proposal.solved} of the {len(found.pairs)} that differ are equal:")
-        yield from _config(screen, lines, cassette)
-    rest = found.proposal.rest
-    for place, difference in rest[:_MOST_SHOWN]:
-        yield styled()
-        yield from _difference(screen, found.pairs[place], difference)
-    if len(rest) > _MOST_SHOWN:
-        yield styled()
-        yield styled(f"and {len(rest) - _MOST_SHOWN} more fields that no rule makes equal")
+    differing, alone = (len(items) or "none" for items in (found.pairs, found.alone))
+    equal = wording.counted(found.equal, "call")
+    yield from screen.block(styled(f"{equal} equal, {differing} different, {alone} without a counterpart."))
+    for takes, cassette in zip((found.only_one, found.only_other), advice.cassettes, strict=True):
+        names = [screen.block(styled(take.name), _INDENT) for take in takes]
+        yield from _first(screen, names, f"calls in {cassette} alone")
+    if lines := added(rules, found.proposal.rules):
+        yield from advice.lines(screen, _intent(found.proposal.solved, len(found.pairs)), lines)
+    blocks = [_difference(screen, found.pairs[place], difference) for place, difference in found.proposal.rest]
+    yield from _first(screen, blocks, "fields that no rule makes equal")
 
 
 def comparison_json(found: Comparison, rules: Rules) -> dict[str, Json]:
@@ -135,16 +158,26 @@ def _rest(take: Take, other: Take, difference: Difference) -> dict[str, Json]:
 
 def _difference(screen: Screen, takes: tuple[Take, Take], difference: Difference) -> Iterator[Text]:
     path = difference.path.removeprefix("body.")
-    yield from screen.block(styled((path, "cyan"), (f"  {takes[0].name} and {takes[1].name}", "dim")))
-    for label, side in zip(("one", "other"), difference.excerpt(), strict=True):
-        yield from screen.block(styled(side), _LABEL, styled("  ", (label, "dim")))
+    yield from screen.block(styled((path, "cyan")), _INDENT)
+    for take, side in zip(takes, difference.excerpt(), strict=True):
+        yield from screen.block(styled(side), 2 * _INDENT + _LABEL, styled(" " * 2 * _INDENT, (take.name, "dim")))
 
 
-def _config(screen: Screen, lines: list[str], cassette: Path) -> Iterator[Text]:
+def _intent(solved: int, differing: int) -> str:
+    if not solved:
+        return "To let fewer fields differ"
+    if solved < differing:
+        return f"To make {solved} of the {differing} equal"
+    return f"To make {'it' if differing == 1 else f'all {differing}'} equal"
+
+
+def _first(screen: Screen, blocks: Sequence[Iterator[Text]], title: str) -> Iterator[Text]:
+    """Lay out the first of what may be many, below a title."""
+    if not blocks:
+        return
     yield styled()
-    yield styled("To let it not count, write into llmtape.toml:")
-    yield styled()
-    for line in lines:
-        yield from screen.block(styled((line, "green")), 2)
-    yield styled()
-    yield styled(f"and give what was recorded its new keys: llmtape rekey {cassette}")
+    yield from screen.block(styled((title, "bold")))
+    for block in blocks[:_MOST_SHOWN]:
+        yield from block
+    if len(blocks) > _MOST_SHOWN:
+        yield from screen.block(styled(f"and {len(blocks) - _MOST_SHOWN} more"), _INDENT)

@@ -95,6 +95,11 @@ def size(count: int) -> str:
     return f"{count / _THOUSAND**2:.1f} MB"
 
 
+def counted(count: int, noun: str) -> str:
+    """Say how many there are: `no calls`, `1 call`, `2 calls`."""
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
 def tokens(count: int | None) -> str:
     """Say how many tokens were counted, or that none were."""
     return "-" if count is None else str(count)

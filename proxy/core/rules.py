@@ -85,7 +85,8 @@ class Rules:
         if name in SCRUBBERS:
             return self if name in self.scrub else replace(self, scrub=(*self.scrub, name))
         if name not in SWITCHES:
-            raise RuleError(f"there is no rule {name!r}.{_nearest(name, [*SCRUBBERS, *SWITCHES])}", name)
+            known = [*SCRUBBERS, *SWITCHES, *(rule.name for rule in self.named)]
+            raise RuleError(f"there is no rule {name!r}.{_nearest(name, known)}", name)
         switched: dict[str, Any] = {name: True}
         return replace(self, **switched)
 

@@ -18,7 +18,12 @@ from rich.cells import cell_len
 from proxy.cli import main
 from proxy.cli.wording import printable
 from proxy.core.model import Chunk, Interaction, Outcome, Request, Response, Variant
+from proxy.core.modes import Mode
+from proxy.core.normalize import normalize
+from proxy.core.rules import Rules
 from tests.cassette.making import AUTO, CHAT, JSON_TYPE, SSE_TYPE, answer, interactions, question, store, taken
+from tests.running import ask as send
+from tests.running import running
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -332,6 +337,42 @@ def test_whatever_was_recorded_can_be_looked_at_and_reaches_no_terminal_raw(inte
             assert printable(text) == text
             assert printable(document) == document
             assert len(json.loads(document)) == 1
+
+
+async def test_under_the_rules_of_the_config_they_name_recordings_as_a_replay_does(tmp_path: Path) -> None:
+    """`x-llmtape` and miss reports tell names; whoever reads one wants to see that recording."""
+    path = tmp_path / "rekeyed.sqlite"
+    config = tmp_path / "rules.toml"
+    config.write_text('[rules]\nscrub = ["date"]\n')
+    days = [question(f"Today is 2026-11-{day}.") for day in (23, 24)]
+    store(path, [taken(day, say({"content": text})) for day, text in zip(days, ("one", "two"), strict=True)], AUTO)
+    async with running(Mode.REPLAY, path, rules={"scrub": ["date"]}) as proxy:
+        url = proxy.url + CHAT.removeprefix("/v1")
+        played = [(await send(url, question("Today is 2026-12-24.").body)).headers["x-llmtape"] for _ in range(2)]
+        missed = json.loads((await send(url, question("Today was 2026-12-24.").body)).body)["error"]["message"]
+    names = [name.removeprefix("played ") for name in played]
+    assert names[0].endswith(":1")
+    assert names[1] == names[0].replace(":1", ":2")
+    assert f"the nearest recording, {names[1]}, differs" in missed
+    listed = json.loads(told("ls", path, "--config", config, "--json"))
+    assert [item["name"] for item in listed] == names
+    assert [line.split()[0] for line in told("ls", path, "--config", config).splitlines()[1:]] == names
+    for name, text in zip(names, ("one", "two"), strict=True):
+        (shown,) = json.loads(told("show", path, name, "--config", config, "--json"))
+        assert (shown["name"], shown["completion"]["choices"][0]["content"]) == (name, text)
+        assert told("show", path, name, "--config", config).startswith(f"{name}  m  POST {CHAT}\n")
+        assert run("show", path, name).exit_code == 2
+
+
+def test_the_nearest_config_counts_where_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rekeyed.sqlite"
+    asked = question("Today is 2026-11-23.")
+    store(path, [taken(asked, say({"content": "one"}))], AUTO)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "llmtape.toml").write_text('[rules]\nscrub = ["date"]\n')
+    name = f"{normalize(asked, Rules(scrub=('date',))).key[:12]}:1"
+    assert told("ls", path).splitlines()[1].startswith(name)
+    assert told("show", path, name)
 
 
 def test_an_empty_cassette_is_an_empty_list(tmp_path: Path) -> None:

@@ -103,3 +103,7 @@ def test_times_are_told_as_they_are_stored_whatever_the_local_time_zone() -> Non
 
 def test_tokens_that_nobody_counted_are_a_dash() -> None:
     assert [wording.tokens(0), wording.tokens(None)] == ["0", "-"]
+
+
+def test_a_count_agrees_with_its_noun() -> None:
+    assert [wording.counted(count, "call") for count in (0, 1, 2)] == ["no calls", "1 call", "2 calls"]
