@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _TAKE = "id, key, variant, lane, take, status, outcome"
 
-_IN_ORDER = "order by run_id, recorded_at, lane, take"
+_IN_ORDER = "order by run_id, recorded_at, lane, take, id"
 
 _TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? {_IN_ORDER}"  # noqa: S608
 

@@ -30,21 +30,24 @@ def rekey(path: Path, rules: Rules, accepts: Callable[[Rekeying], bool]) -> Reke
     Raises CassetteError where the file is no cassette or cannot be written.
     """
     planned = _plan(path, rules)
-    if not planned.takes or not accepts(planned):
-        return planned
+    if planned is None or not accepts(planned):
+        return planned or Rekeying({})
     try:
-        with closing(connected(path)) as connection, transaction(connection):
-            planned = _plan(path, rules)  # nobody else writes now
-            if accepts(planned):
-                _write(connection, planned, rules)
+        with closing(connected(path)) as connection:
+            connection.execute("pragma journal_mode = delete")  # refused while a recorder goes on by the old rules
+            with transaction(connection):
+                planned = _plan(path, rules)  # nobody else writes now
+                if planned is not None and accepts(planned):
+                    _write(connection, planned, rules)
     except Exception as error:
         raise translated(error, path) from error
-    return planned
+    return planned or Rekeying({})
 
 
-def _plan(path: Path, rules: Rules) -> Rekeying:
+def _plan(path: Path, rules: Rules) -> Rekeying | None:
+    """Return what is to be written, be it only the rules; None where the file's own are the same."""
     with Reader(path, rules) as reader:
-        return reader.rekeying or Rekeying({})
+        return reader.rekeying
 
 
 def _write(connection: sqlite3.Connection, planned: Rekeying, rules: Rules) -> None:
@@ -55,7 +58,9 @@ def _write(connection: sqlite3.Connection, planned: Rekeying, rules: Rules) -> N
     if not migrate(connection, rules):
         index.rebuild(connection, rules)
     for name, value in layout.keyed_by(rules).items():
-        connection.execute(statements.UPDATE_CASSETTE, {"name": name, "value": value})
+        row = {"name": name, "value": value}
+        if not connection.execute(statements.UPDATE_CASSETTE, row).rowcount:
+            connection.execute(statements.INSERT_CASSETTE, row)
 
 
 def _row(id_: int, key: str, take: int) -> dict[str, object]:

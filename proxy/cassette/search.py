@@ -43,8 +43,8 @@ and word in (select value from json_each(?)) and turn_id in (select value from j
 
 # Of many takes of one key one is enough.
 _AT = f"""
-select max(id) from (select id, key from interactions where turn_id = ? order by id desc limit 200)
-group by key order by 1 desc limit {MOST}"""  # noqa: S608
+select max(id) from (select id, key, variant from interactions where turn_id = ? order by id desc limit 200)
+group by key, variant order by 1 desc limit {MOST}"""  # noqa: S608
 
 # The longer of two conversations is what their common beginning is a share of: what is no longer than the one asked
 # comes first, and then what is about as long. The inner limit is for a turn that has a hundred thousand after it.

@@ -211,8 +211,8 @@ def _warn(path: Path, rekeying: Rekeying) -> None:
         return
     log.warning(
         "the keys in %s were made by other rules; under those in force recordings merge, %d of them with different "
-        "answers. It is replayed so; %s, or tell what to do",
+        "answers. It is replayed so; %s, or refuses to",
         *(path, len(rekeying.conflicts), remedy),
     )
-    for merge in (*rekeying.conflicts, *rekeying.merges)[:_MOST_TOLD]:
+    for merge in sorted(rekeying.merges, key=lambda merge: not merge.differs)[:_MOST_TOLD]:
         log.warning("%s", merge.told())

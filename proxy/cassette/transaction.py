@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30.0
 """How long one who writes waits for another to end its transaction."""
 
+_PRIMARY = 0xFF  # of an SQLite error's number, the part that tells its kind
+
 
 def connected(path: Path) -> sqlite3.Connection:
     """Open a file that is there, to write."""
@@ -42,6 +44,10 @@ def translated(error: BaseException, path: Path) -> BaseException:
     """Return an error of ours for one of the system's; what is none of either as it is."""
     if isinstance(error, CassetteError) or not isinstance(error, Exception):
         return error
+    if getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY:
+        return CassetteError(
+            f"cannot write the cassette {path}: another process, such as a recorder, holds it: end that"
+        )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
     return CassetteError(
         why_not_a_cassette(path, error)

@@ -178,6 +178,7 @@ class Writer:
         run_id = self._run_id
         self._wake(connection)
         with transaction(connection):
+            self._check_keys(connection)  # a file that no recording of ours holds may have got other rules meanwhile
             if not self._is_current:  # only with a first recording: a file into which none comes stays as it is
                 migrate(connection, self._rules)
             if run_id is None:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
@@ -10,15 +19,17 @@ from proxy.cassette.reader import Reader
 from proxy.cassette.writer import Run, Writer
 from proxy.core.model import Chunk, Headers, Interaction, Outcome, Request, Response, Track, Variant
 from proxy.core.normalize import normalize
+from proxy.core.rules import DEFAULT, Rules
+from tests.core import scrubbing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
 JSON_TYPE: Final = (("content-type", "application/json"),)
 SSE_TYPE: Final = (("content-type", "text/event-stream"),)
 CHAT: Final = "/v1/chat/completions"
 NOON: Final = "2026-11-22T12:00:00.000Z"
+_NOBODY: Final = 65534
 
 RECORD: Final = Run("2026-11-22T12:00:00Z", "record", "http://127.0.0.1:9/v1", "0.1.0", replaces=True)
 AUTO: Final = Run("2026-11-22T12:00:00Z", "auto", "http://127.0.0.1:9/v1", "0.1.0", replaces=False)
@@ -44,14 +55,15 @@ def taken(
     lane: str = "",
     at: str = NOON,
     variant: Variant = Variant.JSON,
+    rules: Rules = DEFAULT,
 ) -> Interaction:
     """Make an interaction under the key that its request has."""
-    return Interaction(Track(normalize(request).key, variant, lane), number, at, request, response)
+    return Interaction(Track(normalize(request, rules).key, variant, lane), number, at, request, response)
 
 
-def store(path: Path, interactions: Iterable[Interaction], run: Run = RECORD) -> None:
+def store(path: Path, interactions: Iterable[Interaction], run: Run = RECORD, rules: Rules = DEFAULT) -> None:
     """Record interactions in one run, each committed before the next."""
-    writer = Writer(path, run)
+    writer = Writer(path, run, rules)
     try:
         for interaction in interactions:
             writer.save(interaction).result()
@@ -59,9 +71,9 @@ def store(path: Path, interactions: Iterable[Interaction], run: Run = RECORD) ->
         writer.close()
 
 
-def held(path: Path) -> list[Interaction]:
+def held(path: Path, rules: Rules = DEFAULT) -> list[Interaction]:
     """Read all that a cassette holds, in order."""
-    with Reader(path) as reader:
+    with Reader(path, rules) as reader:
         return [reader.interaction(entry.take) for entry in reader.entries()]
 
 
@@ -73,6 +85,69 @@ def bodies(path: Path) -> list[bytes]:
 def files(path: Path) -> list[str]:
     """Name the files that stand where the cassette does."""
     return sorted(file.name for file in path.parent.iterdir())
+
+
+def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    """Read a file as any other program would."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def change(path: Path, statement: str) -> None:
+    """Change a file behind our back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("pragma ignore_check_constraints = on")
+        connection.execute(statement)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Give up root's right to write anywhere, where tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@contextmanager
+def read_only_copy(path: Path, *, mode: int = 0o444) -> Iterator[Path]:
+    """Copy a cassette to a folder where nobody may write, that everybody may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="llmtape-test-"))
+    try:
+        copy = folder / "tape.sqlite"
+        shutil.copy(path, copy)
+        copy.chmod(mode)
+        folder.chmod(0o555)
+        yield copy
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one call asks, and what it is answered."""
+
+    request: Request
+    body: bytes = b"1"
+    lane: str = ""
+    variant: Variant = Variant.JSON
+
+
+def arriving(calls: Iterable[Call], rules: Rules = DEFAULT) -> list[Interaction]:
+    """Make the interactions of calls that arrive one a second, numbered as a proxy under the rules does."""
+    numbers: Counter[Track] = Counter()
+    made: list[Interaction] = []
+    for second, call in enumerate(calls):
+        track = Track(normalize(call.request, rules).key, call.variant, call.lane)
+        numbers[track] += 1
+        at = NOON.replace("00:00.000", f"00:{second:02}.000")
+        made.append(Interaction(track, numbers[track], at, call.request, answer(call.body)))
+    return made
 
 
 _FIELD_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
@@ -123,3 +198,21 @@ def interactions(draw: st.DrawFn) -> Interaction:
     )
     lane = draw(st.sampled_from(["", "tests/test_a.py::test[x]", "Ω"]))
     return taken(request, response, draw(st.integers(1, 3)), lane=lane, variant=draw(st.sampled_from(Variant)))
+
+
+_VOLATILE = [
+    ("Today is 2026-11-25", "Today is 2026-11-26"),
+    ("run 17", "run 18"),
+    ("/tmp/tmpab12/x.py", "/tmp/tmpcd34/x.py"),
+    ("a", "x"),
+]
+_SAID = st.sampled_from([text for pair in _VOLATILE for text in pair])
+_ANY_CHAT = scrubbing.bodies().map(lambda body: Request("POST", CHAT, "", JSON_TYPE, json.dumps(body).encode()))
+CALLS: Final = st.builds(
+    Call,
+    st.builds(lambda text, model: question(text, model=model), _SAID, st.sampled_from(["m", "alias"])) | _ANY_CHAT,
+    st.sampled_from([b"1", b"2"]),
+    st.sampled_from(["", "", "t"]),
+    st.sampled_from([Variant.JSON, Variant.JSON, Variant.SSE]),
+)
+"""Calls of which some come to share a key under rules that let volatile text go."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,14 +15,9 @@ from hypothesis import strategies as st
 from proxy.core.model import Interaction, Outcome, Request
 from proxy.core.normalize import normalize
 from proxy.core.outline import outline
-from tests.cassette.making import AUTO, CHAT, RECORD, answer, held, interactions, question, store, taken
+from tests.cassette.making import AUTO, CHAT, RECORD, answer, held, interactions, question, rows, store, taken
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def paths(path: Path) -> dict[int, list[int]]:

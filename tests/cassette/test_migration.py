@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,13 @@ from proxy.core.deck import Deck
 from proxy.core.errors import CassetteError
 from proxy.core.normalize import normalize
 from proxy.core.outline import outline
-from tests.cassette.making import AUTO, RECORD, answer, bodies, files, held, question, store, taken
+from tests.cassette.making import AUTO, RECORD, answer, bodies, change, files, held, question, rows, store, taken
 
 FIRST = Path(__file__).with_name("first.sqlite")
-"""Recorded by the first version: cassettes/samples.sqlite as it was then."""
+"""Recorded by the first version, and kept for good: cassettes/samples.sqlite as it was then."""
 
 NEW = taken(question("something new"), answer(b"new"))
 VIEWS = ("requests", "chunks", "transcript")
-
-
-def rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def shape(path: Path) -> dict[str, Any]:
@@ -166,8 +160,7 @@ def test_two_recorders_migrate_it_once(path: Path) -> None:
 
 
 def test_a_file_of_the_first_format_and_of_other_rules_is_refused_and_left_as_it_is(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("update cassette set value = '0' where name = 'normalizer'")
+    change(path, "update cassette set value = '0' where name = 'normalizer'")
     before = path.read_bytes()
     with pytest.raises(CassetteError, match="other rules"):
         Writer(path, AUTO)

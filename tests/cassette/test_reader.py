@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from proxy.cassette import format as layout
 from proxy.cassette.reader import Reader
+from proxy.cassette.rekey import rekey
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
-from proxy.core.model import Outcome, Track, Variant
+from proxy.core.marks import marks
+from proxy.core.model import Headers, Outcome, Request, Track, Variant
 from proxy.core.normalize import normalize
 from proxy.core.outline import outline
-from tests.cassette.making import AUTO, NOON, SSE_TYPE, answer, files, held, question, store, taken
+from proxy.core.rules import Pattern, Rules
+from tests.cassette.making import (
+    AUTO,
+    CALLS,
+    JSON_TYPE,
+    NOON,
+    SSE_TYPE,
+    Call,
+    answer,
+    arriving,
+    as_nobody,
+    change,
+    files,
+    held,
+    question,
+    read_only_copy,
+    rows,
+    store,
+    taken,
+)
+from tests.core import scrubbing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from proxy.core.model import Interaction
 
 HELLO = question("hello")
 TRACK = Track(normalize(HELLO).key, Variant.JSON)
 LATER = NOON.replace("12:", "13:")
-NOBODY = 65534
-
-
-def change(path: Path, statement: str) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        connection.execute("pragma ignore_check_constraints = on")
-        connection.execute(statement)
-    finally:
-        connection.close()
 
 
 def numbers(path: Path, asked: Track = TRACK) -> list[int]:
@@ -52,33 +63,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "tape.sqlite"
 
 
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Give up root's right to write anywhere, where tests run as root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 @pytest.fixture
 def read_only(path: Path) -> Iterator[Path]:
-    """A cassette in a folder where nobody may write, that everybody may enter."""
     store(path, [taken(HELLO, answer(b"1"))])
-    folder = Path(tempfile.mkdtemp(prefix="llmtape-test-"))
-    try:
-        copy = folder / "tape.sqlite"
-        shutil.copy(path, copy)
-        copy.chmod(0o444)
-        folder.chmod(0o555)
+    with read_only_copy(path) as copy:
         yield copy
-    finally:
-        folder.chmod(0o755)
-        shutil.rmtree(folder)
 
 
 def test_takes_play_in_their_own_lane_first_else_those_of_all(path: Path) -> None:
@@ -387,6 +376,137 @@ def test_all_that_is_listed_bears_the_keys_made_anew(path: Path) -> None:
         assert [entry.take.track.key for entry in reader.entries()] == [TRACK.key]
         assert [take.track.key for take, _, _ in reader.requests()] == [TRACK.key]
         assert [take.track.key for take in reader.find(TRACK.key[:12])] == [TRACK.key]
+
+
+# Rules of a config that are not the file's
+
+
+RUNS = Rules(pattern=(Pattern(name="run", pattern=r"run \d+"),))
+
+
+def told(path: Path, rules: Rules) -> dict[int, list[object]]:
+    """Tell of each recording, by its id, what each way of looking up says of it."""
+    with Reader(path, rules) as reader:
+        takes = [entry.take for entry in reader.entries()]
+        assert sorted(takes, key=lambda take: take.id) == sorted(
+            (take for take, _, _ in reader.requests()), key=lambda take: take.id
+        )
+        return {
+            take.id: [
+                take,
+                [other for other in reader.takes_of_key(take.track.key) if other.track.variant is take.track.variant],
+                reader.takes(take.track),
+                reader.takes(replace(take.track, lane="none of them")),
+                set(reader.find(take.name)),
+                set(reader.find(take.track.key)),
+                (reader.interaction(take).track, reader.interaction(take).number),
+            ]
+            for take in takes
+        }
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(CALLS, min_size=1, max_size=6), scrubbing.ALL, scrubbing.ALL)
+def test_under_other_rules_the_keys_are_those_that_rekey_would_write_and_the_file_is_as_it_was(
+    path: Path, calls: list[Call], old: Rules, new: Rules
+) -> None:
+    path.unlink(missing_ok=True)
+    store(path, arriving(calls, old), AUTO, old)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    in_memory = told(path, new)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    rekey(path, new, lambda _: True)
+    assert told(path, new) == in_memory
+
+
+def test_recordings_that_other_rules_merge_play_in_the_order_in_which_they_were_recorded(path: Path) -> None:
+    asked = ["run 1", "run 2", "run 1", "other"]
+    store(path, arriving([Call(question(text), b"%d" % number) for number, text in enumerate(asked)]))
+    with Reader(path, RUNS) as reader:
+        track = Track(normalize(question("run 3"), RUNS).key, Variant.JSON)
+        assert [(take.number, reader.response(take)[0].body) for take in reader.takes(track)] == [
+            (1, b"0"),
+            (2, b"1"),
+            (3, b"2"),
+        ]
+        assert reader.takes_of_key(normalize(question("run 1")).key) == []
+        with pytest.raises(KeyNotFoundError):
+            reader.find(normalize(question("run 1")).key)
+        assert reader.rekeying is not None
+        assert reader.rekeying.changed == 3
+        assert not reader.is_indexed
+
+
+def test_under_the_files_own_rules_keys_are_taken_as_they_stand(path: Path) -> None:
+    store(path, arriving([Call(question("run 1"))], RUNS), AUTO, RUNS)
+    change(path, "update interactions set key = 'f' || substr(key, 1, 63)")
+    with Reader(path, Rules(pattern=RUNS.pattern, restore=True)) as reader:  # what only restores makes no key
+        assert reader.rekeying is None
+        assert reader.find("f")
+
+
+def test_another_reader_of_the_file_goes_by_the_same_plan(path: Path) -> None:
+    store(path, arriving([Call(question("run 1")), Call(question("run 2"))]))
+    with Reader(path, RUNS) as one, Reader(path, RUNS, one.rekeying) as other:
+        assert other.rekeying is one.rekeying
+        assert list(other.entries()) == list(one.entries())
+
+
+def test_a_read_only_file_is_read_under_other_rules(path: Path) -> None:
+    store(path, arriving([Call(question("run 1"))]))
+    with read_only_copy(path) as copy, as_nobody(), Reader(copy, RUNS) as reader:
+        assert [take.number for take in reader.takes_of_key(normalize(question("run 2"), RUNS).key)] == [1]
+        assert files(copy) == [copy.name]
+
+
+# What is kept of a call's surroundings
+
+
+SURROUNDINGS = Rules(scrub=("workdir", "home"), headers=("x-tenant",), api_key=True)
+
+
+def sent(folder: str, tenant: str = "ada", key: str = "sk-one") -> Request:
+    """Build a request as it is stored: with what is kept of the headers and of the machine that it was sent from."""
+    headers: Headers = (("authorization", f"Bearer {key}"), ("X-Tenant", tenant))
+    here = (("workdir", f"{folder}/shop"), ("home", folder))
+    asked = question(f"Look into {folder}/shop/src, not into {folder}/notes")
+    return replace(asked, headers=JSON_TYPE + marks(headers, "", SURROUNDINGS, here))
+
+
+def test_what_is_kept_of_a_calls_surroundings_makes_its_key_again_on_another_machine(path: Path) -> None:
+    made = taken(sent("/mnt/ada"), answer(b"1"), rules=SURROUNDINGS)
+    store(path, [made], AUTO, SURROUNDINGS)
+    assert held(path, SURROUNDINGS) == [made]
+    key = normalize(sent("/data/users/bob"), SURROUNDINGS).key
+    with Reader(path, SURROUNDINGS) as reader:
+        (take,) = reader.takes_of_key(key)
+        assert normalize(reader.request(take), SURROUNDINGS).key == key
+        for other in (sent("/mnt/ada", tenant="bob"), sent("/mnt/ada", key="sk-other")):
+            assert reader.takes_of_key(normalize(other, SURROUNDINGS).key) == []
+
+
+def test_what_is_kept_of_a_calls_surroundings_bears_no_value(path: Path) -> None:
+    store(path, [taken(sent("/mnt/ada", tenant="acme", key="sk-planted"), answer(b"1"), rules=SURROUNDINGS)])
+    ((headers,),) = rows(path, "select request_headers from interactions")
+    assert "llmtape:api-key" in headers
+    assert "/mnt/ada/shop" in headers  # a folder is what the prompt tells as well
+    for value in (b"acme", b"sk-planted"):
+        assert value not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "old", [SURROUNDINGS, Rules(scrub=("date",), headers=("x-tenant",), api_key=True)], ids=["same", "fewer"]
+)
+def test_what_was_kept_is_used_by_rules_that_ask_for_it_later(path: Path, old: Rules) -> None:
+    later = Rules(scrub=("workdir", "home", "date"), headers=("X-TENANT",), api_key=True)
+    request = sent("/mnt/ada")
+    store(path, [taken(request, answer(b"1"), rules=old)], AUTO, old)
+    with Reader(path, later) as reader:
+        found = reader.takes_of_key(normalize(sent("/data/users/bob"), later).key)
+    assert [take.number for take in found] == [1]
+
+
+# What is near
 
 
 def test_what_is_near_is_told_by_the_index(path: Path) -> None:

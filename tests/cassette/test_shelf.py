@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from proxy.cassette.shelf import Shelf
-from proxy.core.deck import Deck, Incomplete, Repeats
+from proxy.core.deck import Deck, Repeats
 from proxy.core.errors import BadAddressError, CassetteError, CassetteMissingError
-from proxy.core.model import Outcome, Track, Variant
+from proxy.core.model import Outcome, Track, Variant, take_name
 from proxy.core.modes import Found, Mode, looks_up, records
 from proxy.core.normalize import normalize
-from tests.cassette.making import AUTO, NOON, RECORD, answer, bodies, files, question, store, taken
+from proxy.core.rules import DEFAULT, Rules
+from tests.cassette.making import AUTO, NOON, RECORD, Call, answer, arriving, bodies, files, question, store, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HELLO = question("hello")
 TRACK = Track(normalize(HELLO).key, Variant.JSON)
+DATES = Rules(scrub=("date",))
 
 
 class Shelves:
@@ -36,14 +37,15 @@ class Shelves:
         self.path = folder / "default.sqlite"
         self._made: list[Shelf] = []
 
-    def shelf(self, mode: Mode, repeats: Repeats = Repeats.LAST, incomplete: Incomplete = Incomplete.REFUSE) -> Shelf:
+    def shelf(self, mode: Mode, repeats: Repeats = Repeats.LAST, *, rules: Rules = DEFAULT) -> Shelf:
         run = replace(AUTO if looks_up(mode) else RECORD, mode=mode.value)
         made = Shelf(
             self.path,
             self.folder,
             mode=mode,
             run=run if records(mode) else None,
-            deck=lambda: Deck(repeats, incomplete),
+            deck=lambda: Deck(repeats),
+            rules=rules,
         )
         self._made.append(made)
         return made
@@ -251,42 +253,97 @@ def test_the_nearest_recording_is_found_among_all(shelves: Shelves) -> None:
     assert nearest.recorded_at == NOON
 
 
-@pytest.mark.parametrize(("few", "few_bytes"), [(200, 2**20), (2, 2**20), (200, 60)])
-def test_the_nearest_is_the_same_with_the_index_as_without(
-    shelves: Shelves, monkeypatch: pytest.MonkeyPatch, few: int, few_bytes: int
+@pytest.mark.parametrize("rules", [DEFAULT, DATES], ids=["its own", "others"])
+def test_the_nearest_is_named_as_it_is_found(shelves: Shelves, rules: Rules) -> None:
+    store(shelves.path, [taken(question("On 2026-11-25 in Oslo"), answer(b"1"))])
+    tape = shelves.shelf(Mode.REPLAY, rules=rules).tape("")
+    nearest = tape.nearest(normalize(question("On 2026-11-25 in Rome"), rules))
+    assert nearest is not None
+    assert tape.look_up(nearest.take.track, retry=False).take == nearest.take
+
+
+# Rules of a config that are not the file's
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    assert {(record.name, record.levelname) for record in caplog.records} <= {("llmtape", "WARNING")}
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_replay_under_other_rules_says_so_and_names_what_writes_the_keys(
+    shelves: Shelves, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("proxy.cassette.nearest.FEW", few)
-    monkeypatch.setattr("proxy.cassette.nearest.FEW_BYTES", few_bytes)
-    told = ["Tell me about Oslo in winter", "Tell me about Rome", "Sing a song"]
-    store(shelves.path, [taken(question(text), answer(b"1")) for text in told])
-    nearest = shelves.tape(Mode.REPLAY).nearest(normalize(question("Tell me about Oslo in summer")))
-    assert nearest is not None
-    assert nearest.request.body == question(told[0]).body
+    store(shelves.path, [taken(question("2026-11-25"), answer(b"1"))])
+    before = shelves.path.read_bytes()
+    shelf = shelves.shelf(Mode.REPLAY, rules=DATES)
+    for _ in "ab":
+        assert play(shelf.tape(""), 1, Track(normalize(question("2026-11-26"), DATES).key, Variant.JSON)) == [b"1"]
+    (message,) = told(caplog)
+    assert "were made by other rules" in message
+    assert f"`llmtape rekey {shelves.path}`" in message
+    assert "merge" not in message
+    assert shelves.path.read_bytes() == before
 
 
-def test_the_nearest_is_found_also_where_keys_are_made_anew(shelves: Shelves, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the index was made by other rules as well, and only comparing helps."""
-    monkeypatch.setattr("proxy.cassette.nearest.FEW", 0)
+def test_recordings_that_merge_with_different_answers_are_named_once(
+    shelves: Shelves, caplog: pytest.LogCaptureFixture
+) -> None:
+    same = [Call(question("2026-11-21"), b"same"), Call(question("2026-11-22"), b"same")]
+    differ = [Call(question("On 2026-11-23"), b"one"), Call(question("On 2026-11-24"), b"other")]
+    store(shelves.path, arriving([*same, *differ]))
+    shelf = shelves.shelf(Mode.REPLAY, rules=DATES)
+    for _ in "ab":
+        shelf.tape("")
+    head, first, second = told(caplog)
+    assert "recordings merge, 1 of them with different answers" in head
+    assert f"`llmtape rekey {shelves.path}`" in head
+    names = [take_name(normalize(call.request).key, 1) for call in (*differ, *same)]
+    assert first.startswith(f"{names[0]}, {names[1]} become takes of ")
+    assert first.endswith("with different answers")
+    assert second.startswith(f"{names[2]}, {names[3]} become takes of ")
+    assert second.endswith("with the same answer")
+
+
+def test_of_many_that_merge_a_few_are_named_those_with_different_answers_first(
+    shelves: Shelves, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = [
+        Call(question(f"{number} at 2026-11-{day}"), day.encode() if number % 3 == 0 else b"same")
+        for number in range(12)
+        for day in ("21", "22")
+    ]
+    store(shelves.path, arriving(calls))
+    shelves.shelf(Mode.REPLAY, rules=DATES).tape("")
+    head, *named = told(caplog)
+    assert "4 of them with different answers" in head
+    assert [message.rpartition(", ")[-1] for message in named] == [
+        *["with different answers"] * 4,
+        "with the same answer",
+    ]
+    assert len(set(named)) == len(named)
+
+
+@pytest.mark.parametrize("rules", [DATES, replace(DATES, restore=True)], ids=["as they are", "with values restored"])
+@pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.AUTO])
+def test_under_the_files_own_rules_nothing_is_said(
+    shelves: Shelves, caplog: pytest.LogCaptureFixture, mode: Mode, rules: Rules
+) -> None:
+    store(shelves.path, [taken(question("2026-11-25"), answer(b"1"), rules=DATES)], RECORD, DATES)
+    shelves.shelf(mode, rules=rules).tape("")
+    assert told(caplog) == []
+
+
+@pytest.mark.parametrize("mode", [Mode.RECORD, Mode.AUTO])
+def test_nothing_is_recorded_under_other_rules(shelves: Shelves, mode: Mode) -> None:
     store(shelves.path, [taken(HELLO, answer(b"1"))])
-    with sqlite3.connect(shelves.path) as connection:
-        connection.execute("update cassette set value = '0' where name = 'normalizer'")
-        connection.execute("delete from turns")
-    connection.close()
-    nearest = shelves.tape(Mode.REPLAY).nearest(normalize(question("hello there")))
-    assert nearest is not None
-    assert nearest.take.track == TRACK
+    before = shelves.path.read_bytes()
+    with pytest.raises(CassetteError, match=f"llmtape rekey {shelves.path}"):
+        shelves.shelf(mode, rules=DATES).tape("")
+    assert shelves.path.read_bytes() == before
+    assert files(shelves.path) == [shelves.path.name]
 
 
-def test_nothing_is_near_a_request_to_another_endpoint(shelves: Shelves) -> None:
-    store(shelves.path, [taken(HELLO, answer(b"1"))])
-    other = replace(question("Sing a song"), path="/v1/embeddings")
-    assert shelves.tape(Mode.REPLAY).nearest(normalize(other)) is None
-
-
-@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", "/v1/chat/completion"])
-def test_a_request_that_only_went_to_another_path_is_near(shelves: Shelves, path: str) -> None:
-    store(shelves.path, [taken(HELLO, answer(b"1"))])
-    assert shelves.tape(Mode.REPLAY).nearest(normalize(replace(HELLO, path=path))) is not None
+# Starting
 
 
 @pytest.mark.parametrize("module", ["sqlalchemy", "proxy.upstream", "proxy.cassette.writer", "proxy.demo"])

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from proxy.cassette import format as layout
 from proxy.cassette.reader import Reader
+from proxy.cassette.rekey import rekey
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError
 from proxy.core.model import Interaction, Outcome, Variant
+from proxy.core.rules import Rules
 from tests.cassette.making import (
     AUTO,
     NOON,
@@ -29,6 +31,7 @@ from tests.cassette.making import (
     held,
     interactions,
     question,
+    rows,
     store,
     taken,
 )
@@ -40,14 +43,6 @@ if TYPE_CHECKING:
 
 HELLO = question("hello")
 OTHER = question("other")
-
-
-def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(statement).fetchall()
-    finally:
-        connection.close()
 
 
 @pytest.fixture
@@ -401,6 +396,18 @@ def test_a_cassette_of_a_later_format_or_of_other_rules_is_not_written_to(path: 
     assert files(path) == [path.name]
 
 
+def test_other_rules_than_those_of_the_file_are_refused_with_what_to_do(path: Path) -> None:
+    dates = Rules(scrub=("date",))
+    store(path, [taken(question("2026-11-25"), answer(b"1"))])
+    before = path.read_bytes()
+    with pytest.raises(CassetteError, match=f"llmtape rekey {path}"):
+        Writer(path, RECORD, dates)
+    assert path.read_bytes() == before
+    rekey(path, dates, lambda _: True)
+    store(path, [taken(question("2026-11-26"), answer(b"2"), 2, rules=dates)], AUTO, dates)
+    assert [(one.number, one.response.body) for one in held(path, dates)] == [(1, b"1"), (2, b"2")]
+
+
 def test_a_path_below_a_file_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CassetteError, match=r"cannot write the cassette .*Is the folder there"):
@@ -425,7 +432,7 @@ def test_the_file_says_what_it_is(path: Path) -> None:
     assert head[:16] == b"SQLite format 3\0"
     assert head[68:72] == b"ltap"
     assert rows(path, "pragma user_version") == [(layout.VERSION,)]
-    assert dict(rows(path, "select name, value from cassette")) == {  # type: ignore[arg-type]
+    assert dict(rows(path, "select name, value from cassette")) == {
         "format": "2",
         "normalizer": "1",
         "rules": "{}",
