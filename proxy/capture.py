@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from concurrent.futures import Future
 
+    from proxy.core.canonical import Json
     from proxy.core.model import Headers
     from proxy.ports import Answer, Client, Clock
 
@@ -49,6 +50,8 @@ class Slot:
     sent_us: int
     request: Request
     secrets: frozenset[bytes]
+    content: dict[str, Json] | None = None
+    """What the key is made of."""
 
     @property
     def name(self) -> str:
@@ -117,7 +120,7 @@ class Capture:
         response = self._response(outcome)
         try:
             await asyncio.wrap_future(
-                self._save(Interaction(slot.track, slot.number, slot.recorded_at, slot.request, response))
+                self._save(Interaction(slot.track, slot.number, slot.recorded_at, slot.request, response, slot.content))
             )
         except CassetteError as error:
             log.error("%s", error)  # noqa: TRY400  the text says it all

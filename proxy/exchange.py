@@ -172,7 +172,15 @@ class Exchange:
         number = tape.reserve(asked.track, drawn)
         asked.client.outlived = True
         # What was seen of any caller, since an answer may echo what an earlier one was told.
-        slot = Slot(asked.track, number, _timestamp(), self._clock(), asked.clean, frozenset(self._seen))
+        slot = Slot(
+            asked.track,
+            number,
+            _timestamp(),
+            self._clock(),
+            asked.clean,
+            frozenset(self._seen),
+            asked.canonical.content,
+        )
         async with self._send(asked, on_failure=lambda: tape.release(asked.track, number)) as answer:
             if not keep.is_recorded(answer.status, self._policy.keeping.errors):
                 tape.release(asked.track, number)

@@ -29,17 +29,12 @@ def add(connection: sqlite3.Connection, steps: Outline) -> int:
     return turn
 
 
-def add_request(connection: sqlite3.Connection, request: Request, rules: Rules) -> int:
-    """Store what a redacted request asks under the rules; return its last turn."""
-    return add(connection, outline(normalize(request, rules).content))
-
-
 def fill(connection: sqlite3.Connection, rules: Rules) -> None:
     """Store what all recorded requests ask."""
     # Their bodies are read one by one: a row here is small, and all bodies at once may be more than memory holds.
     for id_, method, path, query, headers, body in connection.execute(statements.ALL_REQUESTS).fetchall():
         request = Request(method, path, query, layout.headers_of(headers), parts.joined(connection, body))
-        turn = add_request(connection, request, rules)
+        turn = add(connection, outline(normalize(request, rules).content))
         connection.execute(statements.UPDATE_TURN, {"id": id_, "turn_id": turn})
 
 

@@ -25,6 +25,8 @@ from proxy.core import canonical
 from proxy.core.completion import summarize
 from proxy.core.errors import CassetteError, NotJsonError
 from proxy.core.model import Outcome
+from proxy.core.normalize import normalize
+from proxy.core.outline import outline
 from proxy.core.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
@@ -198,8 +200,11 @@ class Writer:
         number = self._make_room(connection, run_id, interaction)
         row = _row(interaction, number, run_id)
         row["request_body"] = _store_body(connection, interaction.request.body)
-        row["turn_id"] = index.add_request(connection, interaction.request, self._rules)
+        row["turn_id"] = index.add(connection, outline(self._content(interaction)))
         _insert(connection, statements.INSERT_INTERACTION, row)
+
+    def _content(self, interaction: Interaction) -> dict[str, Any]:
+        return interaction.content or normalize(interaction.request, self._rules).content
 
     def _make_room(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> int:
         """Delete what this recording replaces, in the transaction that stores it; return the take's number."""

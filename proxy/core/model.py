@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
 """Header fields in the order received, names as spelt; a name may occur more than once."""
@@ -112,6 +113,8 @@ class Interaction:
     recorded_at: str
     request: Request
     response: Response
+    content: dict[str, Any] | None = field(default=None, compare=False, repr=False)
+    """What its key is made of, where that is known already: bringing a request to its one form twice takes time."""
 
 
 def header(headers: Headers, name: str) -> str | None:
