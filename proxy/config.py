@@ -149,7 +149,11 @@ def environment_for_command(url: str, *, key: str | None = None, token: str = ""
 def places(environment: Mapping[str, str] | None = None) -> Places:
     """Name the folders of this process that prompts may tell: the current one, and the user's home."""
     environment = os.environ if environment is None else environment
-    here = ((WORKDIR, str(Path.cwd())), (HOME, environment.get("HOME", "").rstrip("/")))
+    try:
+        current = str(Path.cwd())
+    except OSError:  # it was removed under us
+        current = ""
+    here = ((WORKDIR, current), (HOME, environment.get("HOME", "").rstrip("/")))
     return tuple((name, place) for name, place in here if len(place) > 1)
 
 

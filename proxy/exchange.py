@@ -151,7 +151,7 @@ class Exchange:
         assert drawn.take is not None  # noqa: S101  a playable draw has one
         response, tokens = tape.response(drawn.take)
         if restores_any(asked.canonical, self._policy.rules):
-            response = self._restored(response, asked, tape, drawn.take)
+            response = await self._restored(response, asked, tape, drawn.take)
         self._enter(asked, Fate.PLAYED, response.status, drawn.take.name)
 
         async def sleep_until(due_us: int) -> None:
@@ -162,11 +162,12 @@ class Exchange:
         schedule = self._policy.pace.schedule(response, tokens)
         await play(asked.client, response, schedule, _mark(Fate.PLAYED, drawn.take.name), sleep_until)
 
-    def _restored(self, response: Response, asked: _Asked, tape: Tape, take: Take) -> Response:
+    async def _restored(self, response: Response, asked: _Asked, tape: Tape, take: Take) -> Response:
         """Put this request's values in place of those that the recorded request had."""
         rules = self._policy.rules
         recorded = normalize(tape.request(take), rules)
-        return restored(response, asked.request.path, counterparts(recorded, asked.canonical, rules))
+        values = counterparts(recorded, asked.canonical, rules)
+        return await asyncio.to_thread(restored, response, asked.request.path, values)  # a long stream takes its time
 
     async def _capture(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
         number = tape.reserve(asked.track, drawn)
