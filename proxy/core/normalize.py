@@ -13,20 +13,22 @@ from urllib.parse import unquote_plus
 
 from proxy.core import canonical, paths
 from proxy.core.completion import CHAT_PATH
+from proxy.core.cut import announced, matchers
 from proxy.core.errors import NotJsonError
 from proxy.core.marks import fingerprint, header_digests, places
 from proxy.core.model import Variant
 from proxy.core.options import chosen
 from proxy.core.parameters import one_form, with_ordered_properties
 from proxy.core.rules import DEFAULT, PathAction, Rules
-from proxy.core.scrub import announced, matchers, scrub
+from proxy.core.scrub import scrub
 from proxy.core.scrubbers import WORKDIR
 from proxy.core.view import closed, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from proxy.core.canonical import Json
+    from proxy.core.marks import Places
     from proxy.core.model import Headers, Request
     from proxy.core.scrub import Scrubbed
 
@@ -108,8 +110,8 @@ def _body(request: Request, value: Json, rules: Rules) -> tuple[Json, tuple[Scru
     held = [rule for rule in rules.path if rule.action is PathAction.REPLACE]
     for rule in held:
         paths.hold(view, rule.path, rule.name)
-    found_by = matchers(frozenset(rules.scrub), rules.pattern, _places(request.headers, view, rules))
-    names = {matcher.name for matcher in found_by} | {rule.name for rule in held}
+    names = {*rules.scrub, *(rule.name for rule in rules.pattern), *(rule.name for rule in held)}
+    found_by = matchers(frozenset(rules.scrub), rules.pattern, _places(request.headers, view, rules, names))
     return scrub(view, found_by, names, READ_BY_THE_MODEL.__contains__ if is_chats else lambda _: True)
 
 
@@ -126,10 +128,10 @@ def _without_ignored(body: Json, rules: Rules, *, is_chats: bool) -> Json:
     return view
 
 
-def _places(headers: Headers, view: Json, rules: Rules) -> tuple[tuple[str, str], ...]:
+def _places(headers: Headers, view: Json, rules: Rules, names: Collection[str]) -> Places:
     if not rules.scrub:
         return ()
-    told = announced(view) if WORKDIR in rules.scrub else ()
+    told = announced(view, names) if WORKDIR in rules.scrub else ()
     return tuple(sorted({*places(headers), *((WORKDIR, place) for place in told)}))
 
 

@@ -40,8 +40,13 @@ _MONTH = (
     r"|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
-_ZONE = r"(?: ?(?:UTC|GMT|Z|[A-Z]{3,4}|[+-]\d\d:?\d\d)\b)?"
-_TIME = rf"\d{{1,2}}:\d\d(?::\d\d(?:[.,]\d{{1,9}})?)?(?: ?[AaPp][Mm])?{_ZONE}"
+# What stands behind a time and is none of these is a word of the prompt's: `09:30 BUY`, `09:30 -1500 EUR`.
+_OFFSET = r"[+-](?:0\d|1[0-4]):?(?:00|15|30|45)(?!\d)"
+_ZONE = (
+    r"(?:UTC|GMT|BST|WES?T|CES?T|EES?T|MSK|IST|JST|KST|HKT|SGT|A[CE][SD]T|AWST|NZ[SD]T|[CEMP][SD]T|AK[SD]T|HST)(?!\w)"
+)
+_SECONDS = r":\d\d(?:[.,]\d{1,9})?"
+_TIME = rf"\d{{1,2}}:\d\d(?:{_SECONDS}(?: ?{_OFFSET})?|{_OFFSET})?(?: ?[AaPp][Mm](?!\w))?(?: ?{_ZONE})?"
 _WRITTEN_DATE = "|".join(
     (
         rf"(?:{_WEEKDAY},? )?{_MONTH} {{1,2}}{_DAY},? {_YEAR}",
@@ -49,7 +54,7 @@ _WRITTEN_DATE = "|".join(
         rf"(?:{_WEEKDAY},? )?(?:{_ISO_DATE}|{_YEAR}/\d\d?/\d\d?|\d\d?/\d\d?/{_YEAR}|\d\d?\.\d\d?\.{_YEAR})",
     )
 )
-_CTIME = rf"{_WEEKDAY} {_MONTH} {{1,2}}\d{{1,2}} {_TIME} {_YEAR}"
+_CTIME = rf"{_WEEKDAY} {_MONTH} {{1,2}}\d{{1,2}} \d\d:\d\d:\d\d(?: {_ZONE})? {_YEAR}"
 
 # A name below a temporary folder, and a user's; a full stop that ends a sentence is no part of it.
 _SEGMENT = r"[\w.+@%~-]*[\w+@%~-]"
@@ -57,17 +62,17 @@ _TEMPORARY = r"(?:/private)?/(?:tmp|var/tmp|dev/shm|var/folders/[\w+-]+/[\w+-]+/
 _WINDOWS_TEMPORARY = rf"[A-Za-z]:[\\/]Users[\\/]{_SEGMENT}[\\/]AppData[\\/]Local[\\/]Temp[\\/]"
 
 PATH_BEGINS: Final = r"(?<![\w.~-])"
-PATH_GOES_ON_OR_ENDS: Final = r"(?![\w-]|\.\w)"
+PATH_GOES_ON_OR_ENDS: Final = r"(?![\w+@%~-]|\.\w)"
 NEVER: Final = "(?!)"
 
-ANNOUNCING: Final = re.compile(r"[dD]ir|[cC]wd|CWD|[wW]ork|[pP]roject|[rR]epo")
+ANNOUNCING: Final = re.compile(r"[dD](?:ir|IR)|[cC]wd|CWD|[wW](?:ork|ORK)|[pP](?:roj|ROJ)|[rR](?:epo|EPO)")
 """What a text has to hold that tells a working directory; looked for fast."""
 
 ANNOUNCED: Final = re.compile(
     r"(?i:(?:working|current)[ _-]dir(?:ectory)?|\b(?:cwd|workdir)|working in the directory"
-    r"|(?:workspace|project|repo(?:sitory)?) (?:root|path|dir(?:ectory)?|folder))"
+    r"|(?:workspace|project|repo(?:sitory)?) (?:root|dir(?:ectory)?|folder)|workspace path)"
     r"[\"'`*_]{0,3}(?:\s{0,2}(?:is\b|=|:|\()|>)?[\"'`*_]{0,3}\s{0,4}[\"'`*_]{0,3}"
-    r"(?P<value>(?:/|[A-Za-z]:[\\/])[^\s\"'`<>|*?()\[\],;]*[^\s\"'`<>|*?()\[\],;.:/\\])"
+    r"(?P<value>(?:/|[A-Za-z]:[\\/])[^\s\"'`<>|*?()\[\],;]{0,400}[^\s\"'`<>|*?()\[\],;.:/\\])"
 )
 """How prompts tell their working directory: `Working directory: /x`, `<cwd>/x</cwd>`, `workspace root is /x`."""
 
@@ -90,7 +95,7 @@ _ALL = (
         r"/tmp/|/T/|/shm/|Temp[\\/]",  # noqa: S108  as above
         rf"(?:{_TEMPORARY}|{_WINDOWS_TEMPORARY})(?:pytest-of-{_SEGMENT}[\\/]pytest-\d+|{_SEGMENT})",
         PATH_BEGINS,
-        "",
+        PATH_GOES_ON_OR_ENDS,
     ),
     Scrubber(
         HOME,
@@ -113,7 +118,7 @@ _ALL = (
         "a date and a time in ISO 8601, with or without a zone",
         "2026-11-25T09:30:00Z",
         r"-\d\d[Tt ]\d\d:\d\d",
-        rf"{_ISO_DATE}[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{{1,9}})?)?(?:[Zz]| ?(?:UTC|[+-]\d\d:?\d\d))?",
+        rf"{_ISO_DATE}[Tt ]\d\d:\d\d(?:{_SECONDS}(?: ?{_OFFSET})?|{_OFFSET})?(?:[Zz]| ?{_ZONE})?",
     ),
     Scrubber(
         "date",
@@ -142,12 +147,15 @@ _ALL = (
     ),
     Scrubber(
         "hex-address",
-        "an address in memory, as a program prints it",
+        "an address in memory, as a program prints it: 8 to 16 hexadecimal digits",
         "<Tool object at 0x7f3a5c0d1e80>",
         "0[xX]",
-        r"0[xX][0-9A-Fa-f]{6,16}",
+        r"0[xX][0-9A-Fa-f]{8,16}",
     ),
 )
+
+PATHS: Final = frozenset({WORKDIR, HOME, "tmp-path"})
+"""Those whose values are paths."""
 
 SCRUBBERS: Final[dict[str, Scrubber]] = {scrubber.name: scrubber for scrubber in _ALL}
 """By name, in the order in which they take their part of a text: what holds another stands before it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from proxy.core.model import Request
 from proxy.core.normalize import Canonical, normalize
 from proxy.core.rules import Pattern, Rules
 from proxy.core.scrubbers import SCRUBBERS
-from tests.core.scrubbing import ALL, SCRUBBING, bodies, unscrubbed
+from tests.core.scrubbing import ALL, PATTERNS, SCRUBBING, TEXTS, bodies, unscrubbed
 
 if TYPE_CHECKING:
     from proxy.core.model import Headers
@@ -142,6 +143,13 @@ def test_names_in_the_json_of_a_tool_result_are_scrubbed_in_an_order_that_no_run
     assert asked(form.content["body"]).key == form.key
 
 
+def test_objects_by_ids_are_ordered_by_what_they_hold_and_not_by_chance() -> None:
+    def result(apple: str, pear: str) -> dict[str, Any]:
+        return {"messages": [{"role": "tool", "content": json.dumps({apple: "an apple", pear: "a pear"})}]}
+
+    assert asked(result(ONE, OTHER)).key == asked(result(OTHER, ONE)).key
+
+
 def test_a_pattern_may_replace_a_part_of_what_it_finds() -> None:
     rules = Rules(pattern=(Pattern(name="session", pattern=r"session (?P<value>\w+)"),))
     assert texts_of(asked(said("session ab12 of ab12"), rules)) == ["session <session:1> of ab12"]
@@ -152,9 +160,37 @@ def test_a_users_pattern_comes_before_the_scrubbers() -> None:
     assert texts_of(asked(said(f"job-{ONE}, {ONE}"), rules)) == ["<job:1>, <uuid:1>"]
 
 
-def test_a_text_that_was_bordered_by_a_value_is_looked_at_again() -> None:
-    rules = Rules(pattern=(Pattern(name="end", pattern="x$"), Pattern(name="n", pattern=r"\d")))
-    assert texts_of(asked(said("x1"), rules)) == ["<end:1><n:1>"]
+FOLDERS = (("llmtape:workdir", "/home/ada/shop"), ("llmtape:home", "/home/ada"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "one", "other"),
+    [
+        (EVERY, "delete /home/ada/shop/tmp/a.txt", "delete /home/ada/shop/tmp/keep.txt"),
+        (EVERY, "fix /home/ada/shop/home/index.html", "fix /home/ada/shop/home/about.html"),
+        (EVERY, "rm /tmp/a/tmp/b.txt", "rm /tmp/a/tmp/c.txt"),
+        (EVERY, "/tmp/root1/home/ada", "/tmp/root1/home/bob"),
+        (EVERY, "On Nov 25, 2026 09:30 BUY 100 shares", "On Nov 25, 2026 09:30 SELL 100 shares"),
+        (EVERY, "2026-11-25 09:30 -1500 EUR", "2026-11-25 09:30 +2000 EUR"),
+        (EVERY, "#define N 0x100000", "#define N 0x200000"),
+        (r"^\S+\s", "10:00 cats are ok", "11:00 dogs were ok"),
+        (r"(?m)^\d+ ", "1 2 3 apples", "1 9 4 apples"),
+        (r"(?<!\d)\d{4}", "order 12345678", "order 12349999"),
+        (r" ?\w$", "a b c", "x y z"),
+    ],
+)
+def test_no_cut_makes_an_edge_at_which_a_rule_takes_more(rules: Rules | str, one: str, other: str) -> None:
+    if isinstance(rules, str):
+        rules = Rules(pattern=(Pattern(name="own", pattern=rules), Pattern(name="n", pattern=r"(?<=x)\d(?!1)")))
+    assert asked(said(one), rules, FOLDERS).key != asked(said(other), rules, FOLDERS).key
+
+
+@settings(deadline=None, max_examples=200)
+@given(TEXTS, st.sampled_from(PATTERNS))
+def test_a_pattern_takes_what_it_matches_in_the_text_and_nothing_else(text: str, pattern: Pattern) -> None:
+    text = text.replace("\r\n", "\n").replace(f"<{pattern.name}:", "")
+    expected = [match.groupdict().get("value", match[0]) for match in re.finditer(pattern.pattern, text)]
+    assert [found.value for found in asked(said(text), Rules(pattern=(pattern,))).scrubbed] == expected
 
 
 def test_the_folders_of_the_process_that_took_the_call_are_known_from_its_marks() -> None:

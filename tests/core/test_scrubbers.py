@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.core.scrub import matchers
+from proxy.core.cut import matchers
 from proxy.core.scrubbers import ANNOUNCED, ANNOUNCING, SCRUBBERS
 
 TAKEN: dict[str, list[str]] = {
@@ -51,7 +51,7 @@ TAKEN: dict[str, list[str]] = {
     ],
     "unix-time": ["1764063000", "1764063000123", "1764063000123456", "1764063000.25", "2051222400"],
     "localhost-port": ["53211"],
-    "hex-address": ["0x7f3a5c0d1e80", "0X7F3A5C"],
+    "hex-address": ["0x7f3a5c0d1e80", "0X10D5F3B20"],
 }
 
 LEFT: dict[str, list[str]] = {
@@ -70,7 +70,7 @@ LEFT: dict[str, list[str]] = {
         "176406300",
     ],
     "localhost-port": ["example.com:8080", "8080", "notlocalhost-8080", "localhost:", "localhost:1"],
-    "hex-address": ["0x7f3a5", "7f3a5c0d1e80", "a0x7f3a5c0d1e80", "0x7f3a5c0d1e80zz"],
+    "hex-address": ["0x7f3a5", "0xFF8800", "0x100000", "7f3a5c0d1e80", "a0x7f3a5c0d1e80", "0x7f3a5c0d1e80zz"],
 }
 
 
@@ -94,7 +94,7 @@ def test_a_scrubber_takes_its_values_whole_wherever_they_stand(name: str, value:
 @pytest.mark.parametrize(("name", "value"), each(TAKEN))
 def test_a_text_with_a_value_has_what_is_looked_for_first(name: str, value: str) -> None:
     (matcher,) = matchers(frozenset({name}), (), ())
-    assert matcher.takes_of(f"localhost:{value}" if name == "localhost-port" else f"x {value}.")
+    assert list(matcher.spans(f"localhost:{value}" if name == "localhost-port" else f"x {value}."))
 
 
 @pytest.mark.parametrize(("name", "text"), each(LEFT))
@@ -110,6 +110,24 @@ def test_a_scrubber_takes_its_own_example(name: str) -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0", "[::1]"])
 def test_a_port_is_taken_behind_each_name_of_this_machine(host: str) -> None:
     assert taken_by("localhost-port", f"http://{host}:53211/v1") == ["53211"]
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("2026-11-25 09:30 BUY 100", "2026-11-25 09:30"),
+        ("2026-11-25 10:30:00 INFO disk", "2026-11-25 10:30:00"),
+        ("25.11.2026 10:30 GET /x", "25.11.2026 10:30"),
+        ("2026-11-25 09:30 -1500 EUR", "2026-11-25 09:30"),
+        ("Nov 25, 2026 9:30 AM today", "Nov 25, 2026 9:30 AM"),
+        ("Nov 25, 2026 9:30 ESTIMATE", "Nov 25, 2026 9:30"),
+        ("2026-11-25 10:30:00 +0100 x", "2026-11-25 10:30:00 +0100"),
+    ],
+)
+def test_a_word_or_an_amount_behind_a_time_is_no_zone(text: str, taken: str) -> None:
+    assert taken_by("date", text) == [taken]
+    if text.startswith("2026"):
+        assert taken_by("iso-datetime", text) == [taken]
 
 
 def test_of_a_temporary_path_only_the_first_name_is_taken() -> None:
@@ -147,7 +165,7 @@ def test_prompts_tell_their_working_directory_in_many_ways(text: str, folder: st
 
 
 @pytest.mark.parametrize(
-    "text", ["The directory /etc holds settings", "cwd: shop", "Working directory: ", "project path"]
+    "text", ["The directory /etc holds settings", "cwd: shop", "Working directory: ", "the project path: /api/v1"]
 )
 def test_not_every_folder_that_is_spoken_of_is_the_working_directory(text: str) -> None:
     assert [match["value"] for match in ANNOUNCED.finditer(text)] == []
