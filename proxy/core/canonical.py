@@ -21,6 +21,9 @@ from proxy.core.errors import NotJsonError
 Json = Any
 """A JSON value as Python has it: None, bool, int, float, str, list, dict."""
 
+IGNORED = "<ignored>"
+"""Stands where a rule ignores an element of an array, whose place counts."""
+
 DEEPEST = 200
 """Levels of nesting; orjson writes no more than 254, and the wrapping of a body takes a few."""
 

@@ -29,7 +29,7 @@ Places = tuple[tuple[str, str], ...]
 
 def marks(headers: Headers, query: str, rules: Rules, here: Places) -> Headers:
     """Return the fields to keep beside a request's own; `here` are the folders of this process."""
-    kept = [(_HEADER + name.lower(), _digest(value)) for name in rules.headers if (value := header(headers, name))]
+    kept = [(_HEADER + name.lower(), digest) for name in rules.headers if (digest := _digest_of(headers, name))]
     if rules.api_key and (key := api_key(headers, query)):
         kept.append((_API_KEY, _digest(key)))
     kept += [(_PLACE + name, place) for name, place in here if name in rules.scrub]
@@ -59,9 +59,13 @@ def places(headers: Headers) -> Places:
 
 
 def _header_digest(headers: Headers, name: str) -> str | None:
-    kept = header(headers, _HEADER + name)
-    value = None if kept else header(headers, name)
-    return kept or (_digest(value) if value else None)
+    return header(headers, _HEADER + name) or _digest_of(headers, name)
+
+
+def _digest_of(headers: Headers, name: str) -> str | None:
+    """Digest all fields of a name, in their order; no value has a line end in it."""
+    values = [value for other, value in headers if other.lower() == name.lower()]
+    return _digest("\n".join(values)) if values else None
 
 
 def _digest(value: str) -> str:

@@ -176,5 +176,7 @@ def _remedy(miss: Miss) -> str:
     told = f"If the request is as it should be, record it: {record}"
     if miss.remedy and miss.remedy.is_whole:
         lines = "".join(f"\n  {line}" for line in miss.remedy.lines)
-        told += f"\nIf what differs should not count, write into llmtape.toml:\n{lines}"
+        return f"{told}\nIf what differs should not count, write into llmtape.toml:\n{lines}"
+    if miss.nearest:
+        told += "\nIf what differs changes by itself, record a second time: llmtape lint ONE OTHER finds rules for it"
     return told

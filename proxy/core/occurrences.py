@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.core import jsontext
 from proxy.core.edits import Edit, measured
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from proxy.core.jsontext import Scalar
+
+
+_WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Finder:
 
     def _in_string(self, scalar: Scalar) -> Iterator[Edit[str]]:
         for edit in self.in_units(scalar.text):
+            if scalar.kind is Kind.NAME and _WORD.fullmatch(scalar.text[edit.start : edit.end]):
+                continue  # a name that is a plain word is the tool's own
             spelt = jsontext.units(jsontext.spelt(edit.text))
             yield Edit(scalar.places[edit.start], scalar.places[edit.end], spelt)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from proxy.core.canonical import Json
+from proxy.core.canonical import IGNORED, Json
 from proxy.core.messages import content, conversation, present
 
 Body = dict[str, Json]
@@ -180,7 +180,7 @@ def _schema(value: Json) -> Json:
 
 def _schema_keyword(name: str, value: Json) -> Json:
     if name == "required" and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return sorted(set(value))
+        return value if IGNORED in value else sorted(set(value))  # a mark would be sorted in among the others
     if name in _SCHEMAS_BY_NAME and isinstance(value, dict):
         named = {key: _schema(item) for key, item in value.items()}
         return _pairs(named) if name == "properties" else named

@@ -28,7 +28,7 @@ class Merge:
 
     def told(self) -> str:
         """Say it in a line."""
-        names = ", ".join(take.name for take in self.takes)
+        names = ", ".join(take.name + (f" (lane {take.track.lane})" if take.track.lane else "") for take in self.takes)
         answers = "with different answers" if self.differs else "with the same answer"
         return f"{names} become takes of {self.key[:KEY_DIGITS]}, {answers}"
 
@@ -54,19 +54,29 @@ def plan(recordings: Iterable[tuple[Take, str]], meaning: Callable[[Take], objec
     `meaning` tells what a take's answer says; it is asked only where recordings merge.
     """
     tracks: dict[Track, list[Take]] = {}
+    calls: dict[Track, list[Take]] = {}
     takes: dict[int, Take] = {}
     for take, key in recordings:
         takes[take.id] = take  # in their order
-        tracks.setdefault(replace(take.track, key=key), []).append(take)
-    merges: list[Merge] = []
+        track = replace(take.track, key=key)
+        tracks.setdefault(track, []).append(take)
+        # Over all lanes: a client whose own lane has no recording gets those of the others.
+        calls.setdefault(replace(track, lane=""), []).append(take)
     for track, together in tracks.items():
-        is_merged = len({take.track.key for take in together}) > 1
+        is_merged = _is_merged(together)
         for place, take in enumerate(together, 1):
             takes[take.id] = replace(take, track=track, number=place if is_merged else take.number)
-        if is_merged:
-            merges.append(Merge(track.key, tuple(together), differs=_differ(together, meaning)))
+    merges = tuple(
+        Merge(call.key, tuple(together), differs=_differ(together, meaning))
+        for call, together in calls.items()
+        if _is_merged(together)
+    )
     changed = sum(take.track.key != track.key for track, together in tracks.items() for take in together)
-    return Rekeying(takes, tuple(merges), changed)
+    return Rekeying(takes, merges, changed)
+
+
+def _is_merged(together: Sequence[Take]) -> bool:
+    return len({take.track.key for take in together}) > 1
 
 
 def _differ(together: Sequence[Take], meaning: Callable[[Take], object]) -> bool:

@@ -27,8 +27,16 @@ _COMPLETIONS = "/completions"
 """Chat completions, and those of old."""
 
 _WRITTEN = frozenset({"message", "delta", "text"})
-_NOT_WRITTEN = frozenset({("role",), ("tool_calls", "id"), ("tool_calls", "type"), ("audio", "id"), ("audio", "data")})
-"""What a server adds to a message, by its names within it."""
+_NOT_WRITTEN = frozenset(
+    {
+        ("role",),
+        *(("tool_calls", name) for name in ("id", "type")),
+        *((called, "name") for called in ("function_call",)),
+        *(("tool_calls", kind, "name") for kind in ("function", "custom")),
+        *(("audio", name) for name in ("id", "data")),
+    }
+)
+"""What a server adds to a message, and which tool is called, by the names within it."""
 
 _ERRORS: frozenset[Path] = frozenset({("error",), ("error", "message")})
 _JSON_FIELDS = frozenset({"arguments", "partial_json"})

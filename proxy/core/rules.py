@@ -152,7 +152,9 @@ def added(before: Rules, after: Rules) -> list[str]:
         if path not in before.path:
             lines += ["", "[[rules.path]]", f"name = {_quoted(path.name)}", f"path = {_literal(path.path)}"]
             lines.append(f"action = {_quoted(path.action)}")
-    return lines if len(lines) > 1 else []
+    if len(lines) == 1:
+        return []
+    return lines[2:] if not lines[1] else lines  # the head stands only where settings follow it
 
 
 def _quoted(text: str) -> str:
@@ -186,10 +188,16 @@ def check(rules: Rules) -> None:
 def _check_pattern(rule: Pattern) -> None:
     try:
         compiled_pattern = re.compile(rule.pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise RuleError(
             f"rules.pattern {rule.name!r}: {rule.pattern!r} is no regular expression: {error}", rule.pattern
         ) from error
+    named = compiled_pattern.groupindex
+    if named and "value" not in named:
+        raise RuleError(
+            f"rules.pattern {rule.name!r}: of its groups none is named 'value', which is the one that is replaced",
+            rule.pattern,
+        )
     if compiled_pattern.fullmatch(""):
         raise RuleError(f"rules.pattern {rule.name!r}: {rule.pattern!r} takes the empty text, too", rule.pattern)
 

@@ -73,7 +73,8 @@ def propose(pairs: Sequence[Pair], rules: Rules) -> Proposal:
     """Find rules under which the requests of each pair are the same call."""
     named: dict[str, Change] = {}
     for one, other in pairs:
-        named |= {name: change for name, change in named_changes(one, other, rules).items() if name not in named}
+        changes = named_changes(one, other, rules)
+        named |= {name: change for name, change in changes.items() if name in SCRUBBERS and name not in named}
     found = dict.fromkeys(
         candidate
         for difference in Trial(pairs, rules, named).differing(named).values()

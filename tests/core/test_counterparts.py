@@ -53,10 +53,23 @@ def test_a_users_value_is_restored_as_whole_words() -> None:
     assert (pair.recorded, pair.before, pair.after) == ("run 5!", r"(?<!\w)", "")
 
 
+def test_a_value_that_would_become_two_things_is_left() -> None:
+    patterns = tuple(Pattern(name=name, pattern=rf"{name}-(?P<value>\d+)", restore=True) for name in ("user", "order"))
+    rules = Rules(pattern=patterns)
+    assert pairs("user-7000 order-7000", "user-8000 order-9000", rules) == []
+    assert pairs("user-7000 order-7000", "user-8000 order-8000", rules) == [("7000", "8000")] * 2
+
+
+def test_a_short_value_of_the_users_own_is_too_common_to_be_restored() -> None:
+    rules = Rules(pattern=(Pattern(name="session", pattern=r"session-(?P<value>\w+)", restore=True),))
+    assert pairs("session-5", "session-6", rules) == []
+    assert pairs("session-5f3a", "session-6b7c", rules) == [("5f3a", "6b7c")]
+
+
 def test_numbers_are_restored_and_larger_json_is_not() -> None:
     path = PathRule(name="at", path="$.messages[*].content.*", action=PathAction.REPLACE, restore=True)
     rules = Rules(path=(path,))
-    assert pairs('{"a": 1, "b": [2], "c": "x"}', '{"a": 3, "b": [4], "c": "y"}', rules, "tool") == [
-        ("1", "3"),
-        ("x", "y"),
+    assert pairs('{"a": 1000, "b": [2], "c": "word"}', '{"a": 3000, "b": [4], "c": "other"}', rules, "tool") == [
+        ("1000", "3000"),
+        ("word", "other"),
     ]

@@ -35,6 +35,12 @@ def test_a_field_that_is_stored_in_clear_has_the_same_digest() -> None:
     assert header_digests(marks(sent, "", rules, ()), rules) == header_digests(sent, rules)
 
 
+def test_all_fields_of_a_name_count() -> None:
+    rules = Rules(headers=("x-team",))
+    sent = [tuple(("x-team", value) for value in values) for values in (("a", "b"), ("a", "c"), ("a",), ("b", "a"))]
+    assert len({marks(headers, "", rules, ()) for headers in sent}) == 4
+
+
 def test_what_a_client_sends_is_not_taken_for_a_digest() -> None:
     rules = Rules(headers=("x-tenant",))
     (digest,) = dict(marks(SENT, "", rules, ())).values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -169,9 +170,10 @@ def test_in_any_json_each_string_is_replaced_as_it_would_be_alone(
     document: Any, values: list[Replacement], *, ascii_only: bool
 ) -> None:
     def changed(value: Any) -> Any:
-        # Names may become equal, so that an object is compared as the list of its pairs.
+        # Names may become equal, so that an object is compared as the list of its pairs. Plain words stay as names.
+        kept = [replace(it, asked=it.recorded) if re.fullmatch(r"\w+", it.recorded) else it for it in values]
         if isinstance(value, dict):
-            return [[in_text(name, *values), changed(item)] for name, item in value.items()]
+            return [[in_text(name, *kept), changed(item)] for name, item in value.items()]
         return [changed(item) for item in value] if isinstance(value, list) else in_text(value, *values)
 
     text = in_json(json.dumps(document, ensure_ascii=ascii_only), *values)
@@ -181,3 +183,9 @@ def test_in_any_json_each_string_is_replaced_as_it_would_be_alone(
 def test_many_hits_that_do_not_hold_take_time_in_proportion() -> None:
     text = "a" * 200_000
     assert in_text(text, Replacement("aa", "x", after="(?!a)"), Replacement("ab", "y")) == text[:-2] + "x"
+
+
+def test_a_name_that_is_a_plain_word_is_the_tools_own() -> None:
+    values = [Replacement("path", "file"), Replacement("/tmp/a", "/tmp/b")]
+    text = '{"path": "path", "/tmp/a": 1, "/tmp/a/x": 2}'
+    assert in_json(text, *values) == '{"path": "file", "/tmp/b": 1, "/tmp/b/x": 2}'

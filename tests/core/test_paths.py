@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from proxy.core.canonical import IGNORED
 from proxy.core.model import Request
 from proxy.core.normalize import Canonical, normalize
-from proxy.core.paths import IGNORED, compiled
+from proxy.core.paths import compiled
 from proxy.core.rules import PathAction, PathRule, Rules
 
 
@@ -67,6 +68,18 @@ def test_an_ignored_element_leaves_a_mark_since_the_places_of_the_others_count()
     assert asked(form.content["body"], ignoring("$.messages[1]")).key == form.key
 
 
+def test_an_ignored_element_of_a_set_takes_no_other_with_it() -> None:
+    def tools(*required: str) -> dict[str, Any]:
+        function = {"name": "f", "parameters": {"type": "object", "required": list(required)}}
+        return {"tools": [{"type": "function", "function": function}]}
+
+    rule = ignoring("$.tools[*].function.parameters.required[1]")
+    assert asked(tools("a", "b"), rule).key == asked(tools("a", "c"), rule).key
+    assert asked(tools("a", "b"), rule).key != asked(tools("b", "c"), rule).key
+    form = asked(tools("b", "a"), rule)
+    assert asked(form.content["body"], rule).key == form.key
+
+
 def test_what_is_left_is_brought_to_its_one_form() -> None:
     part = {"type": "text", "text": "hello", "trace": "x"}
     rule = ignoring("$.messages[*].content[*].trace")
@@ -100,11 +113,15 @@ def test_other_bodies_have_paths_too() -> None:
     assert asked([{"tag": 1}], ignoring("$[0].tag"), path="/v1/batch").content["body"] == [{}]
 
 
-def test_the_whole_body_is_never_taken_away() -> None:
-    assert asked({"input": "x"}, ignoring("$"), path="/v1/embeddings").content["body"] == {"input": "x"}
+def test_a_path_reaches_as_deep_as_a_body_may_be() -> None:
+    deep: Any = {"trace_id": 1}
+    for _ in range(190):
+        deep = [deep]
+    form = asked({"input": deep}, ignoring("$..trace_id"), path="/v1/embeddings")
+    assert "trace_id" not in json.dumps(form.content)
 
 
-@pytest.mark.parametrize("path", ["$.[", "$..", "a-b", "$.x[?@.a=1]", "messages[", "", "$.messages[*"])
+@pytest.mark.parametrize("path", ["$.[", "$..", "a-b", "$.x[?@.a=1]", "messages[", "", "$", "$.messages[*"])
 def test_what_is_no_path_is_told_with_the_place(path: str) -> None:
-    with pytest.raises(ValueError, match=r"character|end|query"):
+    with pytest.raises(ValueError, match=r"character|end|query|whole"):
         compiled(path)

@@ -27,9 +27,16 @@ def test_a_key_that_only_changes_keeps_its_takes_numbers() -> None:
     assert planned.changed == 2
 
 
-def test_lanes_and_variants_do_not_merge() -> None:
-    recordings = [(take(1, "a"), "x"), (take(2, "b", lane="t"), "x"), (take(3, "c", variant=Variant.SSE), "x")]
+def test_variants_do_not_merge() -> None:
+    recordings = [(take(1, "a"), "x"), (take(2, "b", variant=Variant.SSE), "x")]
     assert plan(recordings, lambda _: "").merges == ()
+
+
+def test_over_lanes_calls_merge_too_and_keep_their_numbers_within_each() -> None:
+    recordings = [(take(1, "a", lane="s"), "x" * 16), (take(2, "b", lane="t"), "x" * 16)]
+    planned = plan(recordings, lambda taken: taken.id)
+    assert [made.number for made in planned.takes.values()] == [1, 1]
+    assert planned.conflicts[0].told().startswith(f"{'a' * 12}:1 (lane s), {'b' * 12}:1 (lane t) become takes of")
 
 
 def test_answers_that_differ_make_a_conflict() -> None:

@@ -78,7 +78,7 @@ def test_a_value_in_a_plain_answer_is_replaced_and_no_other_byte() -> None:
 
 def test_only_what_the_model_wrote_is_touched() -> None:
     def answer(text: str) -> dict[str, Any]:
-        function = {"name": f"f{text}", "arguments": json.dumps({"path": text})}
+        function = {"name": f"f{OLD}", "arguments": json.dumps({"path": text})}
         message = {
             "role": OLD,
             "content": text,

@@ -66,6 +66,13 @@ def test_the_order_of_patterns_counts_since_the_first_takes_its_part() -> None:
         (Rules(scrub=("everything",)), "Known are: workdir, ", "everything"),
         (Rules(pattern=(Pattern(name="a", pattern="(x"),)), "is no regular expression: missing )", "(x"),
         (Rules(pattern=(Pattern(name="a", pattern="x*"),)), "takes the empty text", "x*"),
+        (
+            Rules(pattern=(Pattern(name="a", pattern="a{99999999999999}"),)),
+            "is no regular expression",
+            "a{99999999999999}",
+        ),
+        (Rules(pattern=(Pattern(name="a", pattern="(?P<val>x)"),)), "none is named 'value'", "(?P<val>x)"),
+        (Rules(path=(PathRule(name="a", path="$"),)), "names the whole body", "$"),
         (Rules(path=(PathRule(name="a", path="$.["),)), "'$.[' is no JSON path: ", "$.["),
         (Rules(pattern=(Pattern(name="uuid", pattern="x"),)), "the name 'uuid' is taken", "uuid"),
         (Rules(pattern=(Pattern(name="a b", pattern="x"),)), "'a b' is no name", "a b"),
