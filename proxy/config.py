@@ -237,7 +237,7 @@ def _check(config: Config, file: Path | None) -> None:
     for pattern in config.redact.patterns:
         try:
             re.compile(pattern.encode())
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(f"redact.patterns: {pattern!r} is no regular expression: {error}") from error
     server = config.server
     if not is_loopback(server.host) and not (server.token and server.hosts):

@@ -117,7 +117,9 @@ def _check_within(value: Any, kind: Any, name: str, source: _Source) -> None:
 def _nearest(name: str, beside: list[str], root: type) -> str:
     known = [setting for setting, _, _ in settings(root)] if _is_section(root) else []
     namesakes = [setting for setting in known if setting.rpartition(".")[2] == name.rpartition(".")[2]]
-    near = namesakes or get_close_matches(name, [*known, *beside], n=1)
+    near = namesakes or get_close_matches(name.rpartition(".")[2], [other.rpartition(".")[2] for other in beside], n=1)
+    near = [*(other for other in beside if near and other.rpartition(".")[2] == near[0]), *near]
+    near = near or get_close_matches(name, known, n=1)
     return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(known or beside)}"
 
 

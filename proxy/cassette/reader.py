@@ -7,7 +7,7 @@ for SQLAlchemy's import (0.3 s) at each start of a test suite, and its statement
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -97,8 +97,7 @@ class Reader:
         self._rules = rules
         self._rekeyed: dict[str, list[Take]] = {}
         with self._translated():
-            uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+            self._connection = _opened(path)
             try:
                 self._version = check(self._connection, path)
                 self.rekeying = rekeying or self._rekey()
@@ -207,8 +206,8 @@ class Reader:
     def _take(self, row: tuple[Any, ...]) -> Take:
         id_, key, variant, lane, number, status, outcome = row
         _check_whole(number, status)
-        if self.rekeying is not None:
-            return self.rekeying.takes[id_]
+        if self.rekeying is not None and (planned := self.rekeying.takes.get(id_)):
+            return planned  # what another process recorded since is no part of the plan, and keeps its key
         return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
 
     def _requests(self, statement: str, *values: Any) -> Iterator[tuple[Take, str, Request]]:
@@ -218,6 +217,7 @@ class Reader:
 
     def _with_request(self, row: tuple[Any, ...]) -> tuple[Take, str, Request]:
         recorded_at, method, path, query, headers, body = row[7:]
+        _check_text(recorded_at, method, path, query)
         request = Request(method, path, query, layout.headers_of(headers), parts.joined(self._connection, body))
         return self._take(row[:7]), recorded_at, request
 
@@ -285,6 +285,43 @@ def _response(row: tuple[Any, ...], *, was_asked_as_stream: bool) -> Response:
         duration_us=duration_us,
         was_asked_as_stream=was_asked_as_stream,
     )
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a file to read it.
+
+    Where a process was killed while it changed the file, SQLite has to take the change back first, and can only where
+    it may write.
+    """
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        connection.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            return connection  # what is wrong with it is told by who reads
+        connection.close()
+        _take_back(path)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    return connection
+
+
+def _take_back(path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise CassetteError(
+            f"a change of {path} was broken off, and cannot be taken back here: {error}. Open it once, as with "
+            f"`llmtape ls`, where its folder can be written; keep {path.name}-journal beside it until then"
+        ) from error
+
+
+def _check_text(*values: object) -> None:
+    """Raise ValueError where a column of text holds something else, as SQLite lets it."""
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} stands where a text should")  # noqa: TRY004  it is a value of the file's
 
 
 def _check_whole(*values: object) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -537,3 +540,56 @@ def test_a_stream_comes_back_event_by_event(path: Path) -> None:
     made = taken(HELLO, answer(*events, headers=SSE_TYPE), variant=Variant.SSE_USAGE)
     store(path, [made])
     assert held(path) == [made]
+
+
+# Beside other processes
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("pragma cache_size = 1")
+connection.execute("begin immediate")
+connection.execute("update interactions set request_headers = hex(zeroblob(200000))")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_change_that_was_broken_off_is_taken_back(path: Path) -> None:
+    store(path, [taken(question(f"question {number}"), answer(b"1")) for number in range(20)])
+    before = held(path)
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert files(path) == [path.name, f"{path.name}-journal"]
+    assert held(path) == before
+    assert files(path) == [path.name]
+
+
+def test_a_change_that_was_broken_off_and_cannot_be_taken_back_is_told(path: Path) -> None:
+    store(path, [taken(question(f"question {number}"), answer(b"1")) for number in range(20)])
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    with read_only_copy(path) as copy:
+        copy.parent.chmod(0o755)
+        journal = copy.with_name(f"{copy.name}-journal")
+        shutil.copy(f"{path}-journal", journal)
+        journal.chmod(0o444)
+        copy.parent.chmod(0o555)
+        with as_nobody(), pytest.raises(CassetteError, match=r"broken off.*\.sqlite-journal beside it"):
+            Reader(copy)
+
+
+def test_what_is_recorded_meanwhile_brings_a_replay_by_other_rules_into_no_trouble(path: Path) -> None:
+    rules = Rules(scrub=("date",))
+    store(path, [taken(question("on 2026-11-25"), answer(b"1"))])
+    with Reader(path, rules) as reader:
+        store(path, [taken(question("on 2026-11-26"), answer(b"2"))], AUTO)
+        assert [entry.take.number for entry in reader.entries()] == [1, 1]
+        assert len(list(reader.requests())) == 2
+        assert len(reader.takes(Track(normalize(question("on 2026-11-27"), rules).key, Variant.JSON))) == 1
+
+
+@pytest.mark.parametrize("column", ["method", "path", "query", "recorded_at"])
+def test_a_column_of_text_that_holds_something_else_is_told(path: Path, column: str) -> None:
+    store(path, [taken(question(), answer(b"1"))])
+    change(path, f"update interactions set {column} = x'ff'")
+    with Reader(path) as reader, pytest.raises(CassetteError, match="stands where a text should"):
+        list(reader.requests())
