@@ -51,8 +51,19 @@ class Layout:
         yield from self._verdict()
         yield from self._titled("what was done")
         yield from self._done()
+        yield from self._canonical()
+
+    def _canonical(self) -> Iterator[Text]:
+        """Show what the key is made of: its body as paths address it, and whatever counts beside."""
+        content = dict(self.explanation.canonical.content)
+        body = content.pop("body", None)
         yield from self._titled("the canonical request")
-        yield from self.screen.block(styled(wording.indented(opened(form.content))), _INDENT)
+        asked = f"{content.pop('method', '')} {content.pop('path', '')}"
+        yield from self.screen.block(styled((asked, "dim")), _INDENT)
+        for name, value in content.items():
+            yield from self.screen.block(styled(wording.compact(value)), _INDENT + _LABEL, styled("  ", (name, "dim")))
+        if body is not None:
+            yield from self.screen.block(styled(wording.indented(opened(body))), _INDENT)
 
     def _verdict(self) -> Iterator[Text]:
         if self.drawn.found is Found.PLAYABLE and self.drawn.take:

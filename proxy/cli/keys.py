@@ -21,6 +21,7 @@ from proxy.cli.explanation import Layout, config_lines, merging_lines
 from proxy.cli.linting import Advice
 from proxy.cli.screen import Screen, styled
 from proxy.config import places
+from proxy.core import keep
 from proxy.core.completion import meaning
 from proxy.core.deck import Deck
 from proxy.core.errors import ConfigError
@@ -31,12 +32,14 @@ from proxy.core.miss import Miss
 from proxy.core.model import Request, Track
 from proxy.core.modes import Found
 from proxy.core.normalize import normalize
-from proxy.core.redact import redactor
+from proxy.core.redact import credentials, redactor
 from proxy.core.rekeying import Rekeying, plan
 from proxy.core.remedy import remedy
 from proxy.core.rules import added
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from proxy.config import Config
     from proxy.core.canonical import Json
     from proxy.core.deck import Drawn
@@ -50,14 +53,16 @@ if TYPE_CHECKING:
 @click.argument("key", metavar="[KEY[:TAKE]]", required=False)
 @click.option("--request", "source", metavar="FILE", help="A request's body, not a recording; - is standard input.")
 @click.option("--path", default="/v1/chat/completions", show_default=True, help="The path that --request is sent to.")
+@click.option("--header", "fields", multiple=True, metavar="NAME:VALUE", help="A header field that --request bears.")
 @click.option("--rule", metavar="NAME", help="What a scrubber or switch would merge, before it is adopted.")
 @CONFIG
 @JSON
-def explain(
+def explain(  # noqa: PLR0913  an argument an option
     cassette: Path,
     key: str | None,
     source: str | None,
     path: str,
+    fields: tuple[str, ...],
     rule: str | None,
     file: Path | None,
     *,
@@ -86,7 +91,7 @@ def explain(
             _explain_rule(reader, config.rules, rule, file, as_json=as_json)
             return
         take = reader.find(key)[0] if key is not None else None
-        request = reader.request(take) if take else _given(source or "", path, config)
+        request = reader.request(take) if take else _given(source or "", path, fields, config)
         explanation = explained(request, config.rules)
         asked = Track(explanation.canonical.key, explanation.canonical.variant, take.track.lane if take else "")
         tape = Tape(cassette, _deck(config), reader=reader, writer=None, rules=config.rules)
@@ -115,20 +120,23 @@ def lint(cassette: Path, other: Path | None, file: Path | None, *, as_json: bool
     llmtape lint monday.sqlite tuesday.sqlite
 
     \b
-    --json is an object: of one cassette, volatile [{rule, value, path, take, count}] and lines (of config);
-    of two, equal and pairs (that differ; how many), alone (names), solved (pairs that the lines make
-    equal), rest [{take, other, path, recorded, asked}] and lines.
+    --json is an object: of one cassette, volatile [{rule, value, path, take, count}], lines (of config)
+    and conflicts [[names]] (recordings with different answers that the lines would make one call); of two,
+    equal and pairs (that differ; how many), alone (names), solved (pairs that the lines make equal),
+    rest [{take, other, path, recorded, asked}], lines and conflicts.
     """  # noqa: D301  click wants the character
     rules = rules_of(file)
     screen = Screen()
     with Reader(cassette, rules) as reader:
         if other is None:
             found = linting.volatile(reader, rules)
-            lines = linting.covering(found, rules)
+            covering = linting.covering(found, rules)
+            lines, merging = added(rules, covering), linting.conflicts(reader, covering)
             if as_json:
-                _print({"volatile": list(map(wording.fields, found)), "lines": lines})
+                volatile = list(map(wording.fields, found))
+                _print({"volatile": volatile, "lines": lines, "conflicts": linting.names(merging)})
             else:
-                screen.show(linting.volatile_lines(screen, found, lines, Advice([cassette], file)))
+                screen.show(linting.volatile_lines(screen, found, lines, Advice([cassette], file), merging))
             sys.exit(1 if found else 0)
         with Reader(other, rules) as its:
             compared = linting.compare(reader, its, rules)
@@ -199,7 +207,7 @@ def _explain_rule(reader: Reader, rules: Rules, name: str, file: Path | None, *,
     screen = Screen()
     if is_in_force:
         screen.show(screen.block(styled(f"The rule {name} is in force.")))
-    screen.show(merging_lines(screen, planned, is_done=is_in_force))
+    screen.show(merging_lines(screen, planned, is_done=False))
     if planned.changed and not is_in_force:
         screen.show(config_lines(screen, "To adopt the rule", added(rules, adopted), file))
 
@@ -208,15 +216,17 @@ def _keyed(take: Take, key: str) -> Take:
     return replace(take, track=replace(take.track, key=key))
 
 
-def _given(source: str, path: str, config: Config) -> Request:
+def _given(source: str, path: str, fields: Iterable[str], config: Config) -> Request:
     """Read a request as the proxy would take it: redacted, with the folders of this process."""
     try:
         with click.open_file(source, "rb") as stream:
             body = stream.read()
     except OSError as error:
         raise ConfigError(f"cannot read the request {source}: {error.strerror}") from error
-    kept = marks((), "", config.rules, places())
-    return redactor(config.redact.patterns).request(Request("POST", path, "", kept, body), frozenset())
+    sent = tuple((name.strip(), value.strip()) for name, _, value in (field.partition(":") for field in fields))
+    kept = keep.of_request(sent) + marks(sent, "", config.rules, places())
+    asked = Request("POST", path, "", kept, body)
+    return redactor(config.redact.patterns).request(asked, credentials(sent))
 
 
 def _deck(config: Config) -> Deck:

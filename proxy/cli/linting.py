@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 from proxy.cli import wording
 from proxy.cli.explanation import config_lines, cut
 from proxy.cli.screen import styled
+from proxy.core.completion import meaning
 from proxy.core.normalize import normalize
 from proxy.core.pairing import pair
+from proxy.core.rekeying import plan
 from proxy.core.rules import added
 from proxy.core.scrubbers import SCRUBBERS
 from proxy.core.volatile import propose, uncovered
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from proxy.core.canonical import Json
     from proxy.core.mismatch import Difference
     from proxy.core.model import Take
+    from proxy.core.rekeying import Merge
     from proxy.core.rules import Rules
     from proxy.core.volatile import Proposal
 
@@ -58,6 +61,8 @@ class Comparison:
     only_one: tuple[Take, ...]
     only_other: tuple[Take, ...]
     proposal: Proposal
+    conflicts: tuple[Merge, ...] = ()
+    """Calls of one side with different answers that the proposed rules would make one."""
 
     @property
     def alone(self) -> tuple[Take, ...]:
@@ -93,9 +98,9 @@ def volatile(reader: Reader, rules: Rules) -> list[Volatile]:
     return [found[name] for name in SCRUBBERS if name in found]
 
 
-def covering(found: list[Volatile], rules: Rules) -> list[str]:
-    """Write the lines of config that cover what was found."""
-    return added(rules, replace(rules, scrub=(*rules.scrub, *(it.rule for it in found))))
+def covering(found: list[Volatile], rules: Rules) -> Rules:
+    """Return the rules that cover what was found."""
+    return replace(rules, scrub=(*rules.scrub, *(it.rule for it in found)))
 
 
 def compare(one: Reader, other: Reader, rules: Rules) -> Comparison:
@@ -103,17 +108,27 @@ def compare(one: Reader, other: Reader, rules: Rules) -> Comparison:
     mine, theirs = list(one.requests()), list(other.requests())
     pairing = pair(*([normalize(request, rules) for _, _, request in side] for side in (mine, theirs)))
     pairs = [(mine[place], theirs[its]) for place, its in pairing.near]
+    proposal = propose([(ours[2], its[2]) for ours, its in pairs], rules)
     return Comparison(
         equal=len(pairing.same),
         pairs=tuple((ours[0], its[0]) for ours, its in pairs),
         only_one=tuple(mine[place][0] for place in pairing.only_one),
         only_other=tuple(theirs[place][0] for place in pairing.only_other),
-        proposal=propose([(ours[2], its[2]) for ours, its in pairs], rules),
+        proposal=proposal,
+        conflicts=tuple(merge for reader in (one, other) for merge in conflicts(reader, proposal.rules)),
     )
 
 
-def volatile_lines(screen: Screen, found: list[Volatile], lines: list[str], advice: Advice) -> Iterator[Text]:
-    """Lay out what one cassette holds, and the lines of config that cover it."""
+def conflicts(reader: Reader, rules: Rules) -> tuple[Merge, ...]:
+    """Find calls with different answers that rules would make one."""
+    keyed = ((take, normalize(request, rules).key) for take, _, request in reader.requests())
+    return plan(keyed, lambda take: meaning(reader.response(take)[0])).conflicts
+
+
+def volatile_lines(
+    screen: Screen, found: list[Volatile], lines: list[str], advice: Advice, merging: Sequence[Merge] = ()
+) -> Iterator[Text]:
+    """Lay out what one cassette holds, the lines of config that cover it, and what they merge."""
     if not found:
         yield styled("No text that looks volatile is left uncovered.")
         return
@@ -122,6 +137,7 @@ def volatile_lines(screen: Screen, found: list[Volatile], lines: list[str], advi
         times = f"{wording.counted(it.count, 'time')}, the first in {it.take}, {it.path}"
         yield from screen.block(styled((times, "dim")), _LABEL)
     yield from advice.lines(screen, "To let it not count", lines)
+    yield from _merging(screen, merging)
 
 
 def comparison_lines(screen: Screen, found: Comparison, rules: Rules, advice: Advice) -> Iterator[Text]:
@@ -134,8 +150,15 @@ def comparison_lines(screen: Screen, found: Comparison, rules: Rules, advice: Ad
         yield from _first(screen, names, f"calls in {cassette} alone")
     if lines := added(rules, found.proposal.rules):
         yield from advice.lines(screen, _intent(found.proposal.solved, len(found.pairs)), lines)
+        yield from _merging(screen, found.conflicts)
     blocks = [_difference(screen, found.pairs[place], difference) for place, difference in found.proposal.rest]
     yield from _first(screen, blocks, "fields that no rule makes equal")
+
+
+def _merging(screen: Screen, merging: Sequence[Merge]) -> Iterator[Text]:
+    """Warn of calls that the lines would make one, though they were answered differently."""
+    blocks = [screen.block(styled((merge.told(), "red")), _INDENT) for merge in merging]
+    yield from _first(screen, blocks, "calls that these lines would make one, with different answers")
 
 
 def comparison_json(found: Comparison, rules: Rules) -> dict[str, Json]:
@@ -147,7 +170,13 @@ def comparison_json(found: Comparison, rules: Rules) -> dict[str, Json]:
         "solved": found.proposal.solved,
         "rest": [_rest(*found.pairs[place], difference) for place, difference in found.proposal.rest],
         "lines": added(rules, found.proposal.rules),
+        "conflicts": names(found.conflicts),
     }
+
+
+def names(merging: Sequence[Merge]) -> list[list[str]]:
+    """Name the recordings that merge, for programs."""
+    return [[take.name for take in merge.takes] for merge in merging]
 
 
 def _rest(take: Take, other: Take, difference: Difference) -> dict[str, Json]:

@@ -291,18 +291,15 @@ def test_a_recording_is_explained_with_what_was_done_and_what_its_key_is_made_of
         '    user  "ada" → (absent)',
         "",
         "the canonical request",
+        "  POST /v1/chat/completions",
         "  {",
-        '    "method": "POST",',
-        '    "path": "/v1/chat/completions",',
-        '    "body": {',
-        '      "model": "m",',
-        '      "messages": [',
-        "        {",
-        '          "role": "user",',
-        '          "content": "Hi"',
-        "        }",
-        "      ]",
-        "    }",
+        '    "model": "m",',
+        '    "messages": [',
+        "      {",
+        '        "role": "user",',
+        '        "content": "Hi"',
+        "      }",
+        "    ]",
         "  }",
     ]
 
@@ -500,10 +497,10 @@ def test_a_switch_may_be_tried_too(desk: Desk) -> None:
 def test_a_rule_that_is_in_force_is_told_by_what_it_does(desk: Desk) -> None:
     desk.write("llmtape.toml", f"{DATE}[[rules.pattern]]\nname = 'ticket'\npattern = 'T-\\d+'\n")
     desk.record(question(f"{MONDAY} T-1"), question(f"{MONDAY} T-2"), question(TUESDAY))
-    for rule, changed, merged in (("date", 3, "no calls merged"), ("ticket", 2, "2 calls merged into 1")):
+    for rule, changed, merged in (("date", 3, "no calls would merge"), ("ticket", 2, "2 calls would merge into 1")):
         head, *rest = desk.told("explain", desk.tape, "--rule", rule).splitlines()
         assert head == f"The rule {rule} is in force."
-        assert rest[0] == f"{changed} of 3 recordings got another key; {merged}."
+        assert rest[0] == f"{changed} of 3 recordings would get another key; {merged}."
         assert "write into" not in "".join(rest)
         assert desk.document("explain", desk.tape, "--rule", rule)["changed"] == changed
 
@@ -517,13 +514,25 @@ def test_a_rule_that_is_not_known_is_a_usage_error_that_names_the_nearest(name: 
     assert words in result.stderr
 
 
+def test_a_request_is_explained_with_the_header_fields_that_count(desk: Desk) -> None:
+    desk.write("llmtape.toml", "[rules]\napi_key = true\nheaders = ['x-team']\n")
+    desk.write("body.json", '{"model": "m"}')
+    desk.record(question())
+    asked = ("explain", desk.tape, "--request", "body.json")
+    bare = desk.document(*asked)
+    full = desk.document(*asked, "--header", "X-Team: ada", "--header", "Authorization: Bearer sk-planted-0123456789")
+    assert full["key"] != bare["key"]
+    assert set(full["content"]) - set(bare["content"]) == {"headers", "api_key"}
+    assert "planted" not in str(full)
+
+
 # lint
 
 
 def test_where_nothing_is_volatile_lint_finds_nothing(desk: Desk) -> None:
     desk.record(question())
     assert desk.told("lint", desk.tape) == "No text that looks volatile is left uncovered.\n"
-    assert desk.document("lint", desk.tape) == {"volatile": [], "lines": []}
+    assert desk.document("lint", desk.tape) == {"volatile": [], "lines": [], "conflicts": []}
 
 
 @pytest.mark.parametrize("name", SCRUBBERS)

@@ -14,7 +14,7 @@ from proxy.cli.linting import Advice, Comparison, Volatile
 from proxy.cli.screen import Screen
 from proxy.core.mismatch import MISSING, Difference
 from proxy.core.model import Outcome, Take, Track, Variant
-from proxy.core.rules import DEFAULT, Rules
+from proxy.core.rules import DEFAULT, Rules, added
 from proxy.core.volatile import Proposal
 from tests.cassette.making import answer, question, store, taken
 
@@ -75,8 +75,8 @@ def test_what_a_rule_covers_is_not_found_and_its_lines_are_told_with_the_new_one
     rules = Rules(scrub=("date",))
     found = volatile(path, rules)
     assert [it.rule for it in found] == ["tmp-path"]
-    assert linting.covering(found, rules) == ["[rules]", 'scrub = ["tmp-path", "date"]']
-    assert linting.covering([], rules) == []
+    assert added(rules, linting.covering(found, rules)) == ["[rules]", 'scrub = ["tmp-path", "date"]']
+    assert linting.covering([], rules) == rules
 
 
 @pytest.mark.usefixtures("pipe")
@@ -142,7 +142,7 @@ def test_on_a_terminal_nothing_but_commands_and_config_is_wider_than_it_is(tmp_p
     other = record(tmp_path / "other.sqlite", question(f"{long}2 " + "term " * 40), question("y" * 300))
     found = volatile(one)
     lines = [
-        *linting.volatile_lines(Screen(), found, linting.covering(found, DEFAULT), Advice([one])),
+        *linting.volatile_lines(Screen(), found, added(DEFAULT, linting.covering(found, DEFAULT)), Advice([one])),
         *linting.comparison_lines(Screen(), compare(one, other), DEFAULT, Advice([one, other])),
     ]
     wide = [line.plain for line in lines if cell_len(line.plain) > 80]
@@ -162,3 +162,16 @@ def test_control_characters_do_not_reach_the_terminal_raw(capsys: pytest.Capture
     shown = capsys.readouterr().out
     assert not set(shown) & set("\x1b\x07\x9b\u202e\ud800\t")
     assert "[bold]" in shown
+
+
+@pytest.mark.usefixtures("pipe")
+def test_calls_with_different_answers_that_the_lines_would_merge_are_named(tmp_path: Path) -> None:
+    asked = [question(f"Answer the question: {word}") for word in ("cats", "dogs", "birds")]
+    one = tmp_path / "one.sqlite"
+    store(one, [taken(asked[0], answer(b"1")), taken(asked[1], answer(b"2"))])
+    other = record(tmp_path / "other.sqlite", asked[0], asked[2])
+    found = compare(one, other)
+    assert [len(merge.takes) for merge in found.conflicts] == [2]
+    lines = [line.plain for line in linting.comparison_lines(Screen(), found, DEFAULT, Advice([one, other]))]
+    assert "calls that these lines would make one, with different answers" in "\n".join(lines)
+    assert linting.comparison_json(found, DEFAULT)["conflicts"] == [[take.name for take in found.conflicts[0].takes]]
