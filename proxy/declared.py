@@ -115,12 +115,17 @@ def _check_within(value: Any, kind: Any, name: str, source: _Source) -> None:
 
 
 def _nearest(name: str, beside: list[str], root: type) -> str:
+    """Name the setting that is meant: one spelt alike beside it, a namesake elsewhere, or one spelt alike anywhere."""
+    last = name.rpartition(".")[2]
+    alike = get_close_matches(last, [other.rpartition(".")[2] for other in beside], n=1)
+    near = [other for other in beside if other.rpartition(".")[2] in alike]
     known = [setting for setting, _, _ in settings(root)] if _is_section(root) else []
-    namesakes = [setting for setting in known if setting.rpartition(".")[2] == name.rpartition(".")[2]]
-    near = namesakes or get_close_matches(name.rpartition(".")[2], [other.rpartition(".")[2] for other in beside], n=1)
-    near = [*(other for other in beside if near and other.rpartition(".")[2] == near[0]), *near]
-    near = near or get_close_matches(name, known, n=1)
-    return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(known or beside)}"
+    if any(setting.startswith(tuple(beside)) for setting in known):  # else it stands in a table of a list
+        near = [setting for setting in known if setting.rpartition(".")[2] == last] or near
+        near = near or get_close_matches(name, known, n=1)
+    else:
+        known = beside
+    return f" Is {near[0]} meant?" if near else f" Known are: {', '.join(known)}"
 
 
 def _structured(text: str, kind: Any) -> Any:

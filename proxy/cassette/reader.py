@@ -94,6 +94,8 @@ class Reader:
         self.path = path
         self.rekeying: Rekeying | None = None
         """The keys under the rules, where others made those in the file."""
+        self.has_rules = False
+        """Whether those others are choices of a user's."""
         self._rules = rules
         self._rekeyed: dict[str, list[Take]] = {}
         with self._translated():
@@ -223,8 +225,10 @@ class Reader:
 
     def _rekey(self) -> Rekeying | None:
         """Plan other keys where other rules made those in the file: keys are never trusted then."""
-        if dict(self._all("select name, value from cassette")).items() >= layout.keyed_by(self._rules).items():
+        carried = dict(self._all("select name, value from cassette"))
+        if carried.items() >= layout.keyed_by(self._rules).items():
             return None
+        self.has_rules = carried.get("rules", DEFAULT.text) != DEFAULT.text
         keys = ((take, normalize(request, self._rules).key) for take, _, request in self.requests())
         return plan(keys, lambda take: meaning(self.response(take)[0]))
 

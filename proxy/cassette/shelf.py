@@ -193,7 +193,7 @@ class Shelf:
                 writer.close()
             raise
         if reader is not None and reader.rekeying:
-            _warn(path, reader.rekeying, self._rules)
+            _warn(path, reader, reader.rekeying, self._rules)
         return Tape(path, self._deck(), reader=reader, writer=writer, rules=self._rules)
 
     def _open_writer(self, path: Path) -> Writer:
@@ -203,11 +203,13 @@ class Shelf:
         return Writer(path, self._run, self._rules)
 
 
-def _warn(path: Path, rekeying: Rekeying, rules: Rules) -> None:
+def _warn(path: Path, reader: Reader, rekeying: Rekeying, rules: Rules) -> None:
     """Tell that a cassette is replayed under other rules than those that made its keys, and what comes of it."""
     remedy = f"`llmtape rekey {path}` writes the new keys"
-    if rules == DEFAULT:
-        log.warning("no rules are in force (is there an llmtape.toml?), but some made the keys in %s", path)
+    if reader.has_rules and rules.text == DEFAULT.text:
+        told = "no rules are in force (is there an llmtape.toml?), but some made the keys in %s; it is replayed without"
+        log.warning(told, path)
+        return
     if not rekeying.merges:
         log.warning("the keys in %s were made by other rules; it is replayed by new ones, and %s", path, remedy)
         return

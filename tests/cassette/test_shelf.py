@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.cassette.rekey import rekey
 from proxy.cassette.shelf import Shelf
 from proxy.core.deck import Deck, Repeats
 from proxy.core.errors import BadAddressError, CassetteError, CassetteMissingError
@@ -268,6 +269,17 @@ def test_the_nearest_is_named_as_it_is_found(shelves: Shelves, rules: Rules) -> 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     assert {(record.name, record.levelname) for record in caplog.records} <= {("llmtape", "WARNING")}
     return [record.getMessage() for record in caplog.records]
+
+
+def test_where_no_rules_are_in_force_the_config_is_asked_for_and_not_that_they_be_given_up(
+    shelves: Shelves, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(shelves.path, [taken(question("2026-11-25"), answer(b"1"))])
+    rekey(shelves.path, DATES, lambda _: True)
+    shelves.shelf(Mode.REPLAY).tape("")
+    (message,) = told(caplog)
+    assert "no rules are in force (is there an llmtape.toml?)" in message
+    assert "rekey" not in message
 
 
 def test_a_replay_under_other_rules_says_so_and_names_what_writes_the_keys(
