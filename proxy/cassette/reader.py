@@ -7,13 +7,13 @@ for SQLAlchemy's import (0.3 s) at each start of a test suite, and its statement
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts, search
+from proxy.cassette.opening import check, opened, why_not_a_cassette
 from proxy.core.completion import meaning
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
 from proxy.core.model import Interaction, Outcome, Request, Response, Take, Track, Variant
@@ -99,7 +99,7 @@ class Reader:
         self._rules = rules
         self._rekeyed: dict[str, list[Take]] = {}
         with self._translated():
-            self._connection = _opened(path)
+            self._connection = opened(path)
             try:
                 self._version = check(self._connection, path)
                 self.rekeying = rekeying or self._rekey()
@@ -254,29 +254,6 @@ class Reader:
             ) from error
 
 
-def why_not_a_cassette(path: Path, error: BaseException) -> str | None:
-    """Say in words why a file can be no cassette, where SQLite's own words would mislead."""
-    if path.is_dir():
-        return f"{path} is a folder: name a cassette's file in it"
-    if "not a database" in str(error):
-        return f"{path} is not a cassette: SQLite finds no database in it. If it was one, take it from version control"
-    return None
-
-
-def check(connection: sqlite3.Connection, path: Path) -> int:
-    """Return a cassette's format. Raises CassetteError where an open database is none that this version can read."""
-    (application_id,) = connection.execute("pragma application_id").fetchone()
-    version: int
-    (version,) = connection.execute("pragma user_version").fetchone()
-    if application_id != layout.APPLICATION_ID:
-        raise CassetteError(f"{path} is not a cassette: another program made this file. Name another one")
-    if version > layout.VERSION:
-        raise CassetteError(
-            f"{path} has cassette format {version}, and this llmtape reads up to {layout.VERSION}: update llmtape"
-        )
-    return version
-
-
 def _response(row: tuple[Any, ...], *, was_asked_as_stream: bool) -> Response:
     status, headers, outcome, first_byte_us, duration_us, framing, body, *_ = row
     _check_whole(status, first_byte_us, duration_us)
@@ -289,36 +266,6 @@ def _response(row: tuple[Any, ...], *, was_asked_as_stream: bool) -> Response:
         duration_us=duration_us,
         was_asked_as_stream=was_asked_as_stream,
     )
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open a file to read it.
-
-    Where a process was killed while it changed the file, SQLite has to take the change back first, and can only where
-    it may write.
-    """
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-    try:
-        connection.execute("select count(*) from sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            return connection  # what is wrong with it is told by who reads
-        connection.close()
-        _take_back(path)
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-    return connection
-
-
-def _take_back(path: Path) -> None:
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.execute("select count(*) from sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        raise CassetteError(
-            f"a change of {path} was broken off, and cannot be taken back here: {error}. Open it once, as with "
-            f"`llmtape ls`, where its folder can be written; keep {path.name}-journal beside it until then"
-        ) from error
 
 
 def _check_text(*values: object) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from proxy.cassette.reader import why_not_a_cassette
+from proxy.cassette.opening import why_not_a_cassette
 from proxy.core.errors import CassetteError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.cassette import format as layout
 from proxy.cassette import index, parts, schema, statements
 from proxy.cassette.migration import migrate
-from proxy.cassette.reader import check
+from proxy.cassette.opening import check
 from proxy.cassette.transaction import connected, transaction, translated
 from proxy.core import canonical
 from proxy.core.completion import summarize

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -543,38 +540,6 @@ def test_a_stream_comes_back_event_by_event(path: Path) -> None:
 
 
 # Beside other processes
-
-
-KILLED = """
-import os, signal, sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("pragma cache_size = 1")
-connection.execute("begin immediate")
-connection.execute("update interactions set request_headers = hex(zeroblob(200000))")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def test_a_change_that_was_broken_off_is_taken_back(path: Path) -> None:
-    store(path, [taken(question(f"question {number}"), answer(b"1")) for number in range(20)])
-    before = held(path)
-    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
-    assert files(path) == [path.name, f"{path.name}-journal"]
-    assert held(path) == before
-    assert files(path) == [path.name]
-
-
-def test_a_change_that_was_broken_off_and_cannot_be_taken_back_is_told(path: Path) -> None:
-    store(path, [taken(question(f"question {number}"), answer(b"1")) for number in range(20)])
-    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
-    with read_only_copy(path) as copy:
-        copy.parent.chmod(0o755)
-        journal = copy.with_name(f"{copy.name}-journal")
-        shutil.copy(f"{path}-journal", journal)
-        journal.chmod(0o444)
-        copy.parent.chmod(0o555)
-        with as_nobody(), pytest.raises(CassetteError, match=r"broken off.*\.sqlite-journal beside it"):
-            Reader(copy)
 
 
 def test_what_is_recorded_meanwhile_brings_a_replay_by_other_rules_into_no_trouble(path: Path) -> None:

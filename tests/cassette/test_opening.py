@@ -1,0 +1,72 @@
+"""A file is opened as it is; what a killed process left half done is taken back first."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.cassette.opening import check, opened, why_not_a_cassette
+from proxy.cassette.reader import Reader
+from proxy.core.errors import CassetteError
+from tests.cassette.making import answer, as_nobody, change, files, held, question, read_only_copy, store, taken
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tape.sqlite"
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("pragma cache_size = 1")
+connection.execute("begin immediate")
+connection.execute("update interactions set request_headers = hex(zeroblob(200000))")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_change_that_was_broken_off_is_taken_back(path: Path) -> None:
+    store(path, [taken(question(f"question {number}"), answer(b"1")) for number in range(20)])
+    before = held(path)
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert files(path) == [path.name, f"{path.name}-journal"]
+    assert held(path) == before
+    assert files(path) == [path.name]
+
+
+def test_a_change_that_was_broken_off_and_cannot_be_taken_back_is_told(path: Path) -> None:
+    store(path, [taken(question(f"question {number}"), answer(b"1")) for number in range(20)])
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    with read_only_copy(path) as copy:
+        copy.parent.chmod(0o755)
+        journal = copy.with_name(f"{copy.name}-journal")
+        shutil.copy(f"{path}-journal", journal)
+        journal.chmod(0o444)
+        copy.parent.chmod(0o555)
+        with as_nobody(), pytest.raises(CassetteError, match=r"broken off.*\.sqlite-journal beside it"):
+            Reader(copy)
+
+
+def test_a_file_of_another_program_or_of_a_later_version_is_told(path: Path) -> None:
+    store(path, [taken(question(), answer(b"1"))])
+    assert check(opened(path), path) == 2
+    change(path, "pragma user_version = 99")
+    with pytest.raises(CassetteError, match="update llmtape"):
+        check(opened(path), path)
+    change(path, "pragma application_id = 1")
+    with pytest.raises(CassetteError, match="another program made this file"):
+        check(opened(path), path)
+
+
+def test_a_folder_and_a_file_of_text_are_told_in_words(path: Path) -> None:
+    assert "is a folder" in str(why_not_a_cassette(path.parent, ValueError()))
+    assert "finds no database" in str(why_not_a_cassette(path, ValueError("file is not a database")))
+    assert why_not_a_cassette(path, ValueError("another")) is None
