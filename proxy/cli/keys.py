@@ -26,7 +26,7 @@ from proxy.core.completion import meaning
 from proxy.core.deck import Deck
 from proxy.core.errors import ConfigError
 from proxy.core.explain import explain as explained
-from proxy.core.marks import marks
+from proxy.core.marks import marks, placed
 from proxy.core.mismatch import MISSING
 from proxy.core.miss import Miss
 from proxy.core.model import Request, Track
@@ -224,7 +224,8 @@ def _given(source: str, path: str, fields: Iterable[str], config: Config) -> Req
     except OSError as error:
         raise ConfigError(f"cannot read the request {source}: {error.strerror}") from error
     sent = tuple((name.strip(), value.strip()) for name, _, value in (field.partition(":") for field in fields))
-    kept = keep.of_request(sent) + marks(sent, "", config.rules, places())
+    here = places()
+    kept = placed(keep.of_request(sent) + marks(sent, "", config.rules, here), here)
     asked = Request("POST", path, "", kept, body)
     return redactor(config.redact.patterns).request(asked, credentials(sent))
 

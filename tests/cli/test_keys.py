@@ -526,6 +526,15 @@ def test_a_request_is_explained_with_the_header_fields_that_count(desk: Desk) ->
     assert "planted" not in str(full)
 
 
+def test_a_miss_of_a_request_names_the_rules_that_know_the_folders_of_this_process(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.cli.keys.places", lambda: (("home", "/var/lib/ci"),))
+    desk.record(question("Open /home/ada/notes.md"))
+    desk.write("body.json", question("Open /var/lib/ci/notes.md").body.decode())
+    assert '  scrub = ["home"]' in desk.told("explain", desk.tape, "--request", "body.json")
+
+
 # lint
 
 
