@@ -53,6 +53,10 @@ class ServerError(LlmtapeError):
     """The proxy could not listen where it was told to."""
 
 
+class ReceiptError(LlmtapeError):
+    """A receipt that could not be written."""
+
+
 class ClientGoneError(LlmtapeError):
     """The client closed its connection before the answer's end."""
 
@@ -84,12 +88,28 @@ class BadAddressError(AnsweredError):
     code = "bad_address"
 
 
+class BadLaneError(AnsweredError):
+    """A lane that was not started, has ended, or cannot be as it is wanted."""
+
+    status = 400
+    kind = "invalid_request_error"
+    code = "bad_lane"
+
+
 class BadBodyError(AnsweredError):
     """A request body that is not in the coding that its head tells."""
 
     status = 400
     kind = "invalid_request_error"
     code = "bad_body"
+
+
+class FaultError(AnsweredError):
+    """A fault to inject that is written wrong: a kind, a parameter or a value that there is not."""
+
+    status = 400
+    kind = "invalid_request_error"
+    code = "bad_fault"
 
 
 class BodyTooLargeError(AnsweredError):

@@ -6,6 +6,7 @@ moment the request was sent upstream; bodies are bytes and are never re-encoded.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -40,6 +41,10 @@ class Request:
     query: str = ""
     headers: Headers = ()
     body: bytes = field(default=b"", repr=False)
+
+    def json(self) -> Any:
+        """Parse the body; None where it is no JSON."""
+        return _parsed(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,10 @@ class Response:
         """The media type in lower case without parameters, empty where none was sent."""
         return content_type(self.headers)
 
+    def json(self) -> Any:
+        """Parse the body; None where it is no JSON, as a stream is none."""
+        return _parsed(self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -115,6 +124,13 @@ class Interaction:
     response: Response
     content: dict[str, Any] | None = field(default=None, compare=False, repr=False)
     """What its key is made of, where that is known already: bringing a request to its one form twice takes time."""
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def header(headers: Headers, name: str) -> str | None:
