@@ -51,7 +51,7 @@ def run(folder: Path, recordings: int = RECORDINGS) -> None:
     started = time.perf_counter()
     record(file, recordings)
     took = time.perf_counter() - started
-    tape = Tape(file, Deck(), reader=None, writer=None)
+    tape = Tape(file, Deck())
     rows = [_row(name, tape, change, recordings) for name, change in CHANGES.items()]
     size = file.stat().st_size / 2**20
     show(f"The nearest of {recordings:,} recordings ({size:,.0f} MiB, recorded in {took:,.0f} s)", COLUMNS, rows)

@@ -7,7 +7,7 @@ for SQLAlchemy's import (0.3 s) at each start of a test suite, and its statement
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +40,8 @@ _ANY_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_head
 _REQUESTS = f"{_ANY_REQUESTS} {_IN_ORDER}"
 _LATEST_REQUESTS = f"{_ANY_REQUESTS} order by id desc"
 _REQUEST_OF_ID = f"{_ANY_REQUESTS} where id = ?"
+
+_TAKES_OF_LANE = f"select {_TAKE} from interactions where lane = ? {_IN_ORDER}"  # noqa: S608
 
 _RESPONSE = "status, response_headers, outcome, first_byte_us, duration_us, response_framing, response_body"
 
@@ -128,6 +130,10 @@ class Reader:
         same = [take for take in self.takes_of_key(asked.key) if take.track.variant is asked.variant]
         own = [take for take in same if take.track.lane == asked.lane]
         return sorted(own, key=lambda take: take.number) or same
+
+    def takes_of_lane(self, lane: str) -> list[Take]:
+        """Return all takes of a lane, in the order in which they were asked for."""
+        return self._takes(_TAKES_OF_LANE, lane)
 
     def takes_of_key(self, key: str) -> list[Take]:
         """Return all takes of a key, of any variant and lane, in the order in which they were asked for."""
@@ -252,6 +258,16 @@ class Reader:
                 why_not_a_cassette(self.path, error)
                 or f"cannot read the cassette {self.path}: {error}. If it is damaged, take it from version control"
             ) from error
+
+
+def lanes_in(path: Path) -> list[str]:
+    """Name the lanes that have recordings in a cassette, sorted, whatever rules made its keys. Raises CassetteError."""
+    try:
+        with closing(opened(path)) as connection:
+            check(connection, path)
+            return [lane for (lane,) in connection.execute("select distinct lane from interactions order by lane")]
+    except sqlite3.Error as error:
+        raise CassetteError(why_not_a_cassette(path, error) or f"cannot read the cassette {path}: {error}") from error
 
 
 def _response(row: tuple[Any, ...], *, was_asked_as_stream: bool) -> Response:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from proxy.cassette.nearest import nearest
 from proxy.cassette.reader import Reader
-from proxy.core.deck import Deck, Drawn
+from proxy.core.deck import Deck, Drawn, Repeats
 from proxy.core.errors import BadAddressError
 from proxy.core.modes import Found, Mode, looks_up, records
 from proxy.core.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -37,10 +37,16 @@ _MOST_TOLD = 5
 
 
 class Tape:
-    """One open cassette. All but `save` and `nearest` belong to the thread that opened it."""
+    """One open cassette. All but `save`, `save_lane` and `nearest` belong to the thread that opened it."""
 
     def __init__(
-        self, path: Path, deck: Deck, *, reader: Reader | None, writer: Writer | None, rules: Rules = DEFAULT
+        self,
+        path: Path,
+        deck: Deck,
+        *,
+        reader: Reader | None = None,
+        writer: Writer | None = None,
+        rules: Rules = DEFAULT,
     ) -> None:
         self.path = path
         self.rules = rules
@@ -50,16 +56,32 @@ class Tape:
         self._one_at_a_time = Lock()  # searches on many threads would only slow each other down
         self._numbers: Counter[Track] = Counter()
         self._retaken: defaultdict[Track, set[int]] = defaultdict(set)
+        self._recorded: set[tuple[Track, int]] = set()
+
+    def open_for(self, mode: Mode, run: Run | None) -> None:
+        """Open what a mode wants and was not open yet. Raises CassetteError."""
+        if records(mode) and self._writer is None:
+            from proxy.cassette.writer import Writer  # noqa: PLC0415  it imports SQLAlchemy
+
+            assert run is not None  # noqa: S101  given in the modes that record
+            self._writer = Writer(self.path, run, self.rules)
+        if looks_up(mode) and self._reader is None:
+            self._reader = Reader(self.path, self.rules)
+            if self._reader.rekeying:
+                _warn(self.path, self._reader, self._reader.rekeying, self.rules)
 
     @property
     def title(self) -> str:
         """How reports name it."""
         return str(self.path)
 
-    def look_up(self, asked: Track, *, retry: bool) -> Drawn:
-        """Find what plays for a track, and move the deck on."""
+    def look_up(self, asked: Track, *, retry: bool, repeats: Repeats | None = None, alone: bool = False) -> Drawn:
+        """Find what plays for a track, and move the deck on; `alone` leaves other tests' lanes out."""
         assert self._reader is not None  # noqa: S101  opened in the modes that look up
-        drawn = self.deck.draw(asked, self._reader.takes(asked), retry=retry)
+        takes = self._reader.takes(asked)
+        if alone:
+            takes = [take for take in takes if take.track.lane in {asked.lane, ""}]
+        drawn = self.deck.draw(asked, takes, retry=retry, repeats=repeats)
         if drawn.found is Found.NOT_RECORDED and (others := self._reader.takes_of_key(asked.key)):
             return Drawn(Found.OTHER_VARIANT, others[0])
         return drawn
@@ -85,6 +107,14 @@ class Tape:
         self.deck.skip(asked)
         return self._numbers[asked]
 
+    def restart(self, lane: str) -> None:
+        """Let a lane begin anew: its takes play, and are numbered, from the first."""
+        self.deck.restart(lane)
+        for track in [track for track in self._numbers if track.lane == lane]:
+            del self._numbers[track]
+        for track in [track for track in self._retaken if track.lane == lane]:
+            del self._retaken[track]
+
     def _is_free(self, asked: Track, incomplete: Take) -> bool:
         """Tell whether a take that did not end well may be recorded anew, and no other call does so already."""
         if incomplete.track != asked or incomplete.number in self._retaken[asked]:
@@ -104,7 +134,14 @@ class Tape:
         assert self._writer is not None  # noqa: S101  opened in the modes that record
         committed = self._writer.save(interaction)
         committed.add_done_callback(lambda _: self._retaken[interaction.track].discard(interaction.number))
+        self._recorded.add((interaction.track, interaction.number))
         return committed
+
+    def save_lane(self, lane: str, interactions: Sequence[Interaction], *, replaces: bool) -> Future[None]:
+        """Store all that a test recorded in its lane at once, in place of what was there with `replaces`."""
+        assert self._writer is not None  # noqa: S101  as above
+        self._recorded.update((interaction.track, interaction.number) for interaction in interactions)
+        return self._writer.save_lane(lane, interactions, replaces=replaces)
 
     @property
     def held(self) -> int:
@@ -117,11 +154,24 @@ class Tape:
         with self._one_at_a_time, Reader(self.path, self.rules, planned) as reader:
             return nearest(reader, asked, self.rules)
 
-    def unplayed(self) -> list[Take]:
-        """List the takes that were not played since the start or the last rewind."""
+    def takes(self) -> list[Take]:
+        """List all takes, but those that were recorded through this tape."""
         if self._reader is None:
             return []
-        return [entry.take for entry in self._reader.entries() if entry.take.id not in self.deck.played]
+        takes = (entry.take for entry in self._reader.entries())
+        return [take for take in takes if (take.track, take.number) not in self._recorded]
+
+    def unplayed(self) -> list[Take]:
+        """List the takes that were not played since the start or the last rewind, nor recorded meanwhile."""
+        played = self.deck.played
+        return [take for take in self.takes() if take.id not in played]
+
+    def unplayed_of(self, lane: str) -> list[Take]:
+        """List the takes of a lane that its own clients were not played since it was started."""
+        if self._reader is None:
+            return []
+        played = self.deck.played_by(lane)
+        return [take for take in self._reader.takes_of_lane(lane) if take.id not in played]
 
     def close(self) -> None:
         """Let go of the file; the reader first, since a file at rest has one owner."""
@@ -132,7 +182,10 @@ class Tape:
 
 
 class Shelf:
-    """The cassettes of one proxy: the default one, and those of the cassette folder by name."""
+    """The cassettes of one proxy: the default one, and those of the cassette folder by name.
+
+    `run` is what recordings are stored under; None as long as nothing may be recorded.
+    """
 
     def __init__(
         self,
@@ -140,18 +193,19 @@ class Shelf:
         folder: Path,
         *,
         mode: Mode,
-        run: Run | None,
+        run: Run | None = None,
         deck: Callable[[], Deck],
         rules: Rules = DEFAULT,
     ) -> None:
+        self.run = run
         self._default = default
         self._rules = rules
+        self._text = rules.text  # it takes its time to write
         self._folder = folder
         self._mode = mode
-        self._run = run
         self._deck = deck
         self._paths: dict[str, Path] = {}
-        self._tapes: dict[Path, Tape] = {}
+        self._tapes: dict[tuple[Path, str], Tape] = {}
 
     def __iter__(self) -> Iterator[Tape]:
         return iter(tuple(self._tapes.values()))
@@ -162,12 +216,21 @@ class Shelf:
             self._paths[name] = self._find(name) if name else self._default
         return self._paths[name]
 
-    def tape(self, name: str) -> Tape:
-        """Return the cassette of that name, opened on its first use. Raises CassetteError."""
-        path = self.path_of(name)
-        if path not in self._tapes:
-            self._tapes[path] = self._open(path)
-        return self._tapes[path]
+    def tape(self, name: str, mode: Mode | None = None, rules: Rules | None = None) -> Tape:
+        """Return the cassette of that name, opened on its first use; a lane may have a mode and rules of its own.
+
+        Raises CassetteError.
+        """
+        place = self.path_of(name), rules.text if rules else self._text
+        tape = self._tapes.get(place) or Tape(place[0], self._deck(), rules=rules or self._rules)
+        try:
+            tape.open_for(mode or self._mode, self.run)
+        except BaseException:
+            if place not in self._tapes:
+                tape.close()
+            raise
+        self._tapes[place] = tape
+        return tape
 
     def close(self) -> None:
         """Close all, each brought to rest."""
@@ -183,24 +246,6 @@ class Shelf:
             raise BadAddressError(f"the cassette {name!r} is outside of the folder {self._folder}")
         known = (other for other in (self._default, *self._paths.values()) if other.resolve() == place)
         return next(known, path)  # however it is named, a file is one tape
-
-    def _open(self, path: Path) -> Tape:
-        writer = self._open_writer(path) if records(self._mode) else None
-        try:
-            reader = Reader(path, self._rules) if looks_up(self._mode) else None
-        except BaseException:
-            if writer is not None:
-                writer.close()
-            raise
-        if reader is not None and reader.rekeying:
-            _warn(path, reader, reader.rekeying, self._rules)
-        return Tape(path, self._deck(), reader=reader, writer=writer, rules=self._rules)
-
-    def _open_writer(self, path: Path) -> Writer:
-        from proxy.cassette.writer import Writer  # noqa: PLC0415  it imports SQLAlchemy
-
-        assert self._run is not None  # noqa: S101  given in the modes that record
-        return Writer(path, self._run, self._rules)
 
 
 def _warn(path: Path, reader: Reader, rekeying: Rekeying, rules: Rules) -> None:

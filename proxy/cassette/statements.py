@@ -59,6 +59,7 @@ SELECT_TRACK: Final = _compiled(
     )
 )
 DELETE_INTERACTION: Final = _compiled(delete(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.id)))
+DELETE_LANE: Final = _compiled(delete(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.lane)))
 DELETE_UNUSED_BODIES: Final = _delete_unused(schema.BODIES, _INTERACTION.request_body)
 DELETE_UNUSED_PARTS: Final = _compiled(delete(schema.PARTS).where(_PART.id.not_in(select(_BODY.part_id))))
 DELETE_UNUSED_TURNS: Final = _delete_unused(schema.TURNS, _INTERACTION.turn_id)

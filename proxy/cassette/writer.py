@@ -62,8 +62,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    interaction: Interaction
+    """What is stored together: one interaction as it comes, or all that a test recorded in its lane."""
+
+    interactions: tuple[Interaction, ...]
     committed: Future[None]
+    replaces: bool = False
+    """Whether each first take of this run replaces its track's earlier ones."""
+    replaced_lane: str | None = None
+    """The lane whose recordings these replace as a whole."""
 
 
 class Writer:
@@ -93,7 +99,13 @@ class Writer:
 
         A take of this run that is saved again is replaced. A take that did not end well gives way to any other.
         """
-        job = _Job(interaction, Future())
+        return self._put(_Job((interaction,), Future(), replaces=self._run.replaces))
+
+    def save_lane(self, lane: str, interactions: Sequence[Interaction], *, replaces: bool) -> Future[None]:
+        """Store all that a test recorded, or nothing of it; with `replaces`, in place of what its lane had."""
+        return self._put(_Job(tuple(interactions), Future(), replaced_lane=lane if replaces else None))
+
+    def _put(self, job: _Job) -> Future[None]:
         job.committed.set_running_or_notify_cancel()  # who stops waiting does not take a recording back
         self._jobs.put(job)
         return job.committed
@@ -165,7 +177,7 @@ class Writer:
     def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
         """Store a batch in one transaction; where that fails, each by itself, so that one harms no other."""
         try:
-            self._store_all(connection, [job.interaction for job in batch])
+            self._store_all(connection, batch)
         except Exception as error:  # noqa: BLE001  whoever waits is told, and the thread goes on
             if len(batch) == 1:
                 batch[0].committed.set_exception(translated(error, self.path))
@@ -176,7 +188,7 @@ class Writer:
         for job in batch:
             job.committed.set_result(None)
 
-    def _store_all(self, connection: sqlite3.Connection, interactions: Sequence[Interaction]) -> None:
+    def _store_all(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
         run_id = self._run_id
         self._wake(connection)
         with transaction(connection):
@@ -185,8 +197,11 @@ class Writer:
                 migrate(connection, self._rules)
             if run_id is None:
                 run_id = _insert(connection, statements.INSERT_RUN, self._run.row())
-            for interaction in interactions:
-                self._store(connection, run_id, interaction)
+            for job in batch:
+                if job.replaced_lane is not None:
+                    self._clear(connection, job.replaced_lane)
+                for interaction in job.interactions:
+                    self._store(connection, run_id, interaction, replaces=job.replaces)
         self._run_id = run_id
         self._is_current = True
 
@@ -196,8 +211,13 @@ class Writer:
             with suppress(sqlite3.OperationalError):
                 self._is_awake = connection.execute("pragma journal_mode = wal").fetchone() == ("wal",)
 
-    def _store(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> None:
-        number = self._make_room(connection, run_id, interaction)
+    def _clear(self, connection: sqlite3.Connection, lane: str) -> None:
+        """Make room for a conversation recorded anew: what is left of the old one would never be asked for again."""
+        if connection.execute(statements.DELETE_LANE, {"lane": lane}).rowcount:
+            self._replaced = True
+
+    def _store(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction, *, replaces: bool) -> None:
+        number = self._make_room(connection, run_id, interaction, replaces=replaces)
         row = _row(interaction, number, run_id)
         row["request_body"] = _store_body(connection, interaction.request.body)
         row["turn_id"] = index.add(connection, outline(self._content(interaction)))
@@ -206,14 +226,16 @@ class Writer:
     def _content(self, interaction: Interaction) -> dict[str, Any]:
         return interaction.content or normalize(interaction.request, self._rules).content
 
-    def _make_room(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction) -> int:
+    def _make_room(
+        self, connection: sqlite3.Connection, run_id: int, interaction: Interaction, *, replaces: bool
+    ) -> int:
         """Delete what this recording replaces, in the transaction that stores it; return the take's number."""
         track = interaction.track
         on_track = {"key": track.key, "variant": track.variant.value, "lane": track.lane}
         wanted = self._renumbered.get((track, interaction.number), interaction.number)
         others = set()
         rows = connection.execute(statements.SELECT_TRACK, on_track).fetchall()
-        replaces = self._run.replaces and all(other_run != run_id for _, _, other_run, _ in rows)
+        replaces = replaces and all(other_run != run_id for _, _, other_run, _ in rows)
         for id_, number, other_run, outcome in rows:
             # Runs that began after ours are recorders beside us: what they stored stays.
             is_earlier = replaces and other_run < run_id

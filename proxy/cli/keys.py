@@ -94,7 +94,7 @@ def explain(  # noqa: PLR0913  an argument an option
         request = reader.request(take) if take else _given(source or "", path, fields, config)
         explanation = explained(request, config.rules)
         asked = Track(explanation.canonical.key, explanation.canonical.variant, take.track.lane if take else "")
-        tape = Tape(cassette, _deck(config), reader=reader, writer=None, rules=config.rules)
+        tape = Tape(cassette, _deck(config), reader=reader, rules=config.rules)
         drawn = tape.look_up(asked, retry=False)
         if as_json:
             _print(_explained(explanation, config.rules, drawn))

@@ -6,7 +6,7 @@ position for each track as a client asks for it: how many of its takes were hand
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -43,6 +43,8 @@ class Drawn:
 
     found: Found
     take: Take | None = None
+    is_again: bool = False
+    """Whether all takes had been played before."""
 
 
 def _is_well_answered(take: Take) -> bool:
@@ -56,29 +58,37 @@ class Deck:
         self._repeats = repeats
         self._incomplete = incomplete
         self._positions: Counter[Track] = Counter()
-        self._played: set[int] = set()
+        self._played: defaultdict[str, set[int]] = defaultdict(set)
 
     @property
     def played(self) -> frozenset[int]:
         """The ids of the recordings that were played at least once since the start or the last rewind."""
-        return frozenset(self._played)
+        return frozenset().union(*self._played.values())
 
-    def draw(self, asked: Track, takes: Sequence[Take], *, retry: bool = False) -> Drawn:
+    def played_by(self, lane: str) -> frozenset[int]:
+        """Return the ids of those that one lane's clients were played."""
+        return frozenset(self._played[lane])
+
+    def draw(
+        self, asked: Track, takes: Sequence[Take], *, retry: bool = False, repeats: Repeats | None = None
+    ) -> Drawn:
         """Choose among the takes of a track, given in order, and move on.
 
         `retry` says that the client's own library sends the same call again. Where the call before it was
         answered well, the answer got lost on its way, and is given once more instead of spending a take.
+        `repeats` is for a lane that wants it otherwise.
         """
         if not takes:
             return Drawn(Found.NOT_RECORDED)
+        repeats = repeats or self._repeats
         position = self._positions[asked]
-        if retry and position and (again := self._at(takes, position - 1)) and _is_well_answered(again):
-            return self._hand_out(again)
-        take = self._at(takes, position)
+        if retry and position and (again := _at(takes, position - 1, repeats)) and _is_well_answered(again):
+            return self._hand_out(asked, again)
+        take = _at(takes, position, repeats)
         if take is None:
             return Drawn(Found.EXHAUSTED, takes[-1])
         self._positions[asked] += 1
-        return self._hand_out(take)
+        return self._hand_out(asked, take, is_again=position >= len(takes))
 
     def skip(self, asked: Track) -> None:
         """Move on past a take that is recorded now: the client got that answer live."""
@@ -92,15 +102,21 @@ class Deck:
         if lane is None:
             self._played.clear()
 
-    def _at(self, takes: Sequence[Take], position: int) -> Take | None:
-        if position < len(takes):
-            return takes[position]
-        if self._repeats is Repeats.CYCLE:
-            return takes[position % len(takes)]
-        return takes[-1] if self._repeats is Repeats.LAST else None
+    def restart(self, lane: str) -> None:
+        """Rewind a lane whose test begins, and forget what it was played before."""
+        self.rewind(lane)
+        self._played.pop(lane, None)
 
-    def _hand_out(self, take: Take) -> Drawn:
+    def _hand_out(self, asked: Track, take: Take, *, is_again: bool = False) -> Drawn:
         if take.outcome is not Outcome.COMPLETE and self._incomplete is Incomplete.REFUSE:
             return Drawn(Found.INCOMPLETE, take)
-        self._played.add(take.id)
-        return Drawn(Found.PLAYABLE, take)
+        self._played[asked.lane].add(take.id)
+        return Drawn(Found.PLAYABLE, take, is_again)
+
+
+def _at(takes: Sequence[Take], position: int, repeats: Repeats) -> Take | None:
+    if position < len(takes):
+        return takes[position]
+    if repeats is Repeats.CYCLE:
+        return takes[position % len(takes)]
+    return takes[-1] if repeats is Repeats.LAST else None

@@ -26,7 +26,7 @@ RESPONSES = "select id, key, variant, take, status, response_body from interacti
 
 def played(path: Path, rules: Rules) -> dict[int, tuple[int, bytes]]:
     """Ask all that was recorded, each request as it is stored; tell what plays, by the id of the recording."""
-    shelf = Shelf(path, path.parent, mode=Mode.REPLAY, run=None, deck=Deck, rules=rules)
+    shelf = Shelf(path, path.parent, mode=Mode.REPLAY, deck=Deck, rules=rules)
     told: dict[int, tuple[int, bytes]] = {}
     try:
         tape = shelf.tape("")
@@ -56,7 +56,7 @@ def test_every_recording_of_the_first_version_plays_from_a_folder_that_nobody_ma
 
 def test_the_keys_of_the_first_version_are_those_of_today() -> None:
     """They stand in the file; a normalizer that makes others is another version, and says so."""
-    shelf = Shelf(FIRST, FIRST.parent, mode=Mode.REPLAY, run=None, deck=Deck)
+    shelf = Shelf(FIRST, FIRST.parent, mode=Mode.REPLAY, deck=Deck)
     try:
         tape = shelf.tape("")
         keys = [(take.id, normalize(tape.request(take))) for take in tape.unplayed()]

@@ -72,7 +72,7 @@ def test_the_nearest_is_found_in_a_file_of_the_first_format_that_nobody_may_writ
     path.parent.chmod(0o555)
     try:
         asked = normalize(question("What is a casette?", model="gpt-4o-mini"))
-        near = Tape(path, Deck(), reader=None, writer=None).nearest(asked)
+        near = Tape(path, Deck()).nearest(asked)
     finally:
         path.parent.chmod(0o755)
     assert near is not None

@@ -50,7 +50,7 @@ def record(path: Path, requests: Iterable[Request]) -> None:
 
 
 def nearest(path: Path, asked: Request) -> Nearest | None:
-    return Tape(path, Deck(), reader=None, writer=None).nearest(normalize(asked))
+    return Tape(path, Deck()).nearest(normalize(asked))
 
 
 def found(path: Path, asked: Request) -> Any:
