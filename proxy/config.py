@@ -9,20 +9,23 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from proxy import declared
-from proxy.core import pace, rules
+from proxy.core import pace
 from proxy.core.deck import Incomplete, Repeats
 from proxy.core.errors import ConfigError, RuleError
 from proxy.core.guard import is_loopback
 from proxy.core.keep import Errors
 from proxy.core.rules import Rules
+from proxy.core.rules import check as check_rules
 from proxy.core.scrubbers import HOME, WORKDIR
 
 if TYPE_CHECKING:
@@ -96,11 +99,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
-    """A config, and what only its sources tell: whether a cassette was named, the caller's API key."""
+    """A config, and what only its sources tell: whether a cassette was named, the caller's API key, the file."""
 
     config: Config
     names_cassette: bool
     upstream_key: str | None
+    file: Path | None = None
 
 
 def load(
@@ -129,8 +133,18 @@ def load(
     config = declared.convert(values, Config, str(file) if file else "the settings")
     _check(config, file)
     return Loaded(
-        config=config, names_cassette="cassette" in values, upstream_key=environment.get("OPENAI_API_KEY") or None
+        config=config,
+        names_cassette="cassette" in values,
+        upstream_key=environment.get("OPENAI_API_KEY") or None,
+        file=file,
     )
+
+
+def rooted(loaded: Loaded, folder: Path) -> Loaded:
+    """Return a config whose cassettes lie in `folder` where their paths are relative, not in the current folder."""
+    config = loaded.config
+    cassette, cassette_dir = str(folder / config.cassette), str(folder / config.cassette_dir)
+    return replace(loaded, config=replace(config, cassette=cassette, cassette_dir=cassette_dir))
 
 
 def environment_for_command(url: str, *, key: str | None = None, token: str = "") -> dict[str, str]:
@@ -138,12 +152,57 @@ def environment_for_command(url: str, *, key: str | None = None, token: str = ""
 
     `token` is sent as its API key, whatever key it has; `key` where it has none.
     """
-    ours = {"OPENAI_BASE_URL": url, "OPENAI_API_BASE": url, "LLMTAPE_URL": url.removesuffix("/v1")}
+    return {**os.environ, **_pointing(url, key, token)}
+
+
+@contextmanager
+def pointed_at(url: str, *, key: str | None = None, root: str = "", is_offline: bool = False) -> Iterator[None]:
+    """Point the SDKs of this process to `url` for as long as the block lasts; `key` is for where there is none.
+
+    Offline those of Azure are pointed there as well: a replay has the same addresses for all, a real upstream not.
+    `root` is the proxy's own URL, where it is not in `url`.
+    """
+    ours = _pointing(url, key, "", root)
+    if is_offline:
+        ours["AZURE_OPENAI_ENDPOINT"] = url.removesuffix("/v1")
+        if not os.environ.get("AZURE_OPENAI_API_KEY") and key:
+            ours["AZURE_OPENAI_API_KEY"] = key
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def is_ci(environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether this is a run of continuous integration, as all services for it say: CI is set, and not to no."""
+    environment = os.environ if environment is None else environment
+    return environment.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
+
+
+def rules_over(rules: Rules, values: Mapping[str, Any], where: str) -> Rules:
+    """Return rules with some settings of `[rules]` set otherwise. Raises ConfigError."""
+    declared.check_names(values, Rules, where)
+    changed = declared.convert({**msgspec.to_builtins(rules), **values}, Rules, where)
+    try:
+        check_rules(changed)
+    except RuleError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return changed
+
+
+def _pointing(url: str, key: str | None, token: str, root: str = "") -> dict[str, str]:
+    ours = {"OPENAI_BASE_URL": url, "OPENAI_API_BASE": url, "LLMTAPE_URL": root or url.removesuffix("/v1")}
     for name in ("NO_PROXY", "no_proxy"):  # a proxy of the network must not be asked for this machine
         ours[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
     if shown := token or (not os.environ.get("OPENAI_API_KEY") and key):
         ours["OPENAI_API_KEY"] = shown
-    return {**os.environ, **ours}
+    return ours
 
 
 def places(environment: Mapping[str, str] | None = None) -> Places:
@@ -231,7 +290,7 @@ def _check(config: Config, file: Path | None) -> None:
     """Check what types cannot say."""
     pace.parse(config.replay.pace)
     try:
-        rules.check(config.rules)
+        check_rules(config.rules)
     except RuleError as error:
         raise ConfigError(f"{_line_of(error.value, file)}{error}") from error
     for pattern in config.redact.patterns:

@@ -10,52 +10,51 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from proxy.capture import Capture, Keeping, Slot
-from proxy.core import keep, refusal
+from proxy.capture import Capture, Slot
+from proxy.core import faults, keep, refusal
 from proxy.core.counterparts import counterparts, restores_any
 from proxy.core.deck import Drawn
-from proxy.core.errors import AnsweredError, BadAddressError, CassetteError, CassetteMissingError, UpstreamBrokeOffError
-from proxy.core.ledger import Call, Fate, Ledger
-from proxy.core.marks import Places, marks, placed
+from proxy.core.errors import (
+    AnsweredError,
+    BadAddressError,
+    CassetteError,
+    CassetteMissingError,
+    FaultError,
+    UpstreamBrokeOffError,
+)
+from proxy.core.inject import inject
+from proxy.core.ledger import Call, Fate, Ledger, Line
+from proxy.core.marks import marks, placed
 from proxy.core.miss import Miss, Nearest
-from proxy.core.model import KEY_DIGITS, Headers, Request, Response, Track, header
-from proxy.core.modes import Action, Found, Mode, decide, looks_up
+from proxy.core.model import KEY_DIGITS, Chunk, Headers, Outcome, Request, Response, Track, header
+from proxy.core.modes import Action, Found, Mode, calls_upstream, decide, looks_up, records
 from proxy.core.normalize import Canonical, normalize
-from proxy.core.pace import Instant, Pace
 from proxy.core.redact import credentials
 from proxy.core.remedy import Remedy, remedy
 from proxy.core.restore import restored
-from proxy.core.rules import DEFAULT, Rules
 from proxy.playback import play
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from concurrent.futures import Future
 
     from proxy.cassette.shelf import Shelf, Tape
     from proxy.core.address import Address
-    from proxy.core.model import Take
+    from proxy.core.faults import Fault
+    from proxy.core.model import Interaction, Take
+    from proxy.lanes import Lane, Lanes, Policy
     from proxy.ports import Answer, Client, Clock, Sender, Sleep
     from proxy.watch import Watch
 
 log = logging.getLogger("llmtape")
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the config says on recording and replaying."""
-
-    mode: Mode
-    pace: Pace = field(default_factory=Instant)
-    keeping: Keeping = field(default_factory=Keeping)
-    rules: Rules = DEFAULT
-    here: Places = ()
-    """The folders of this process, which prompts may tell."""
-    secrets: frozenset[bytes] = frozenset()
-    """Credentials of our own, which an upstream may echo in its answers."""
+FAULT_FIELD: Final = "x-llmtape-fault"
+"""The request header field that asks for a fault on purpose; it goes nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,13 @@ class _Asked:
     is_named: bool
     arrived_us: int
     client: Client
+    lane: Lane
+    faults: tuple[Fault, ...]
+
+    @property
+    def policy(self) -> Policy:
+        """What holds for it."""
+        return self.lane.policy
 
 
 class Exchange:
@@ -77,35 +83,45 @@ class Exchange:
 
     def __init__(
         self,
-        policy: Policy,
+        lanes: Lanes,
         shelf: Shelf,
-        sender: Sender | None,
         ledger: Ledger,
         *,
         clock: Clock,
         sleep: Sleep,
+        sender: Sender | None = None,
         watch: Watch | None = None,
     ) -> None:
-        self._policy = policy
-        self._watch = watch
+        self.sender = sender
+        self.watch = watch
+        self._lanes = lanes
         self._shelf = shelf
-        self._sender = sender
         self._ledger = ledger
         self._clock = clock
         self._sleep = sleep
         self._seen: set[bytes] = set()
 
     async def answer(self, request: Request, address: Address, client: Client) -> None:
-        """Answer one API request. Raises BadAddressError for a cassette outside of the folder."""
-        asked = self._ask(request, address, client)
-        try:
-            await self._go(asked, address)
-        except (AnsweredError, CassetteError) as error:  # nothing was answered yet
-            await self._fail(asked, error)
+        """Answer one API request.
+
+        Raises BadAddressError for a cassette outside of the folder, BadLaneError for a test's call after its end,
+        FaultError for a fault that there is not.
+        """
+        address = self._lanes.resolve(address)
+        lane = self._lanes.find(address)
+        with lane.busy():
+            asked = self._ask(request, address, client, lane)
+            try:
+                await self._go(asked, address)
+            except (AnsweredError, CassetteError) as error:  # nothing was answered yet
+                await self._fail(asked, error)
 
     async def _go(self, asked: _Asked, address: Address) -> None:
+        if asked.faults and (refused := faults.refusal(asked.faults)):
+            await self._inject(asked, *refused)
+            return
         tape, drawn = self._look_up(asked, address)
-        action = decide(self._policy.mode, drawn.found)
+        action = decide(asked.policy.mode, drawn.found)
         if action is Action.PLAY and tape:
             await self._play(asked, tape, drawn)
         elif action is Action.CAPTURE and tape:
@@ -115,16 +131,17 @@ class Exchange:
         else:
             await self._refuse(asked, tape, drawn)
 
-    def _ask(self, request: Request, address: Address, client: Client) -> _Asked:
-        secrets = credentials(request.headers, request.query) | self._policy.secrets
+    def _ask(self, request: Request, address: Address, client: Client, lane: Lane) -> _Asked:
+        policy = lane.policy
+        request, wanted = _faults_of(request, lane)
+        secrets = credentials(request.headers, request.query) | policy.secrets
         self._seen |= secrets
         if any(secret in address.lane.encode() for secret in secrets):
             raise BadAddressError("the lane bears a credential: name it after the test, and nothing else")
-        rules = self._policy.rules
-        clean = self._policy.keeping.redactor.request(request, secrets)
-        kept = keep.of_request(clean.headers) + marks(request.headers, request.query, rules, self._policy.here)
+        clean = policy.keeping.redactor.request(request, secrets)
+        kept = keep.of_request(clean.headers) + marks(request.headers, request.query, policy.rules, policy.here)
         clean = replace(clean, headers=kept)
-        canonical = normalize(clean, rules)
+        canonical = normalize(clean, policy.rules)
         return _Asked(
             request=request,
             clean=clean,
@@ -134,37 +151,68 @@ class Exchange:
             is_named=bool(address.cassette),
             arrived_us=self._clock(),
             client=client,
+            lane=lane,
+            faults=wanted,
         )
 
     def _look_up(self, asked: _Asked, address: Address) -> tuple[Tape | None, Drawn]:
-        if self._policy.mode is Mode.PASSTHROUGH:
+        policy = asked.policy
+        if policy.mode is Mode.PASSTHROUGH:
             return None, Drawn(Found.NOT_RECORDED)
         try:
-            tape = self._shelf.tape(address.cassette)
+            tape = asked.lane.tape or self._shelf.tape(address.cassette, policy.mode)
         except CassetteMissingError:
             return None, Drawn(Found.NO_CASSETTE)
-        if not looks_up(self._policy.mode):
+        if not looks_up(policy.mode):
             return tape, Drawn(Found.NOT_RECORDED)
-        return tape, tape.look_up(asked.track, retry=_is_retry(asked.request.headers))
+        # A test that records what it lacks must not depend on what another one recorded just before.
+        alone = asked.lane.holds and records(policy.mode)
+        retry = retry_count(asked.request.headers) > 0
+        return tape, tape.look_up(asked.track, retry=retry, repeats=policy.repeats, alone=alone)
 
     async def _play(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
         assert drawn.take is not None  # noqa: S101  a playable draw has one
         response, tokens = tape.response(drawn.take)
-        if restores_any(asked.canonical, self._policy.rules):
+        if restores_any(asked.canonical, asked.policy.rules):
             response = await self._restored(response, asked, tape, drawn.take)
-        self._enter(asked, Fate.PLAYED, response.status, drawn.take.name)
+        call = _call(asked, Fate.PLAYED, response.status, drawn.take.name)
+        self._enter(replace(call, is_again=drawn.is_again, response=response, injected=_texts(asked.faults)))
+        await self._send_recorded(asked, response, tokens, _mark(Fate.PLAYED, drawn.take.name))
+
+    async def _send_recorded(self, asked: _Asked, response: Response, tokens: int | None, marks: Headers) -> None:
+        """Play an answer at the lane's pace, with the faults that are wanted of it."""
+        injected = inject(response, asked.faults)
+        response = injected.response
+        begin_us = (self._clock() if asked.client.outlived else asked.arrived_us) + injected.delay_us
+        asked.client.outlived = False
 
         async def sleep_until(due_us: int) -> None:
-            delay = asked.arrived_us + due_us - self._clock()
+            delay = begin_us + due_us - self._clock()
             if delay > 0:
                 await self._sleep(delay / 1_000_000)
 
-        schedule = self._policy.pace.schedule(response, tokens)
-        await play(asked.client, response, schedule, _mark(Fate.PLAYED, drawn.take.name), sleep_until)
+        if injected.delay_us:
+            await sleep_until(0)
+        schedule = asked.policy.pace.schedule(response, tokens)
+        stall = asked.lane.over.wait if injected.stalls else None
+        await play(
+            asked.client, response, schedule, marks + _told(asked), sleep_until, counts=not asked.faults, stall=stall
+        )
+
+    async def _inject(self, asked: _Asked, status: int, headers: Headers, body: bytes) -> None:
+        """Answer with an error on purpose, whatever is recorded; no take is spent."""
+        response = Response(status, headers, (Chunk(0, body),), Outcome.COMPLETE, 0, 0)
+        call = _call(asked, Fate.INJECTED, status, note="an error on purpose")
+        self._enter(replace(call, response=response, injected=_texts(asked.faults)))
+        if delay_us := inject(response, asked.faults).delay_us:
+            await self._sleep(delay_us / 1_000_000)
+        marks = _mark(Fate.INJECTED, asked.track.key[:KEY_DIGITS]) + _told(asked)
+        asked.client.start(status, headers + marks, length=len(body))
+        await asked.client.write([body], last=True)
 
     async def _restored(self, response: Response, asked: _Asked, tape: Tape, take: Take) -> Response:
         """Put this request's values in place of those that the recorded request had."""
-        rules = self._policy.rules
+        rules = asked.policy.rules
         recorded = normalize(tape.request(take), rules)
         values = counterparts(recorded, asked.canonical, rules)
         return await asyncio.to_thread(restored, response, asked.request.path, values)  # a long stream takes its time
@@ -183,34 +231,47 @@ class Exchange:
             asked.canonical.content,
         )
         async with self._send(asked, on_failure=lambda: tape.release(asked.track, number)) as answer:
-            if not keep.is_recorded(answer.status, self._policy.keeping.errors):
+            if not keep.is_recorded(answer.status, asked.policy.keeping.errors):
                 tape.release(asked.track, number)
                 asked.client.outlived = False
                 await self._pass(asked, answer, Fate.NOT_RECORDED, f"status {answer.status} is not recorded")
                 return
-            self._enter(asked, Fate.RECORDED, answer.status, slot.name)
-            capture = Capture(
-                slot, answer, asked.client, save=tape.save, keeping=self._policy.keeping, clock=self._clock
-            )
-            try:
-                await capture.run(_mark(Fate.RECORDED, slot.name))
-            finally:
-                if not capture.is_committed:
-                    log.warning("%s is not in the cassette: its answer did not end, or could not be stored", slot.name)
-                    self._ledger.lose(asked.cassette, asked.track.lane)
-                elif self._watch:
-                    self._watch.look(self._placed(asked.clean), slot.name)
+            line = self._enter(_call(asked, Fate.RECORDED, answer.status, slot.name))
+            recording = _Recording(asked, slot, tape, self._ledger, line)
+            await self._record(asked, answer, recording)
+        if asked.faults and recording.response:
+            await self._send_recorded(asked, recording.response, None, _mark(Fate.RECORDED, slot.name))
+
+    async def _record(self, asked: _Asked, answer: Answer, recording: _Recording) -> None:
+        """Store an answer while it passes; where a fault is wanted of it, store the whole of it first."""
+        client = Nobody() if asked.faults else asked.client
+        slot, keeping = recording.slot, asked.policy.keeping
+        capture = Capture(slot, answer, client, save=recording.save, keeping=keeping, clock=self._clock)
+        try:
+            await capture.run(_mark(Fate.RECORDED, slot.name))
+        finally:
+            if not capture.is_committed:
+                note = f"{slot.name} is not in the cassette: its answer did not end, or could not be stored"
+                log.warning("%s", note)
+                self._ledger.amend(recording.line, fate=Fate.NOT_RECORDED, note=note, failed=True)
+            elif self.watch:
+                self.watch.look(self._placed(asked), slot.name)
 
     async def _forward(self, asked: _Asked) -> None:
+        if asked.faults:
+            raise FaultError(
+                f"{', '.join(_texts(asked.faults))} is done to recordings, and mode {asked.policy.mode} has none; only "
+                "status=N can be asked for there"
+            )
         async with self._send(asked) as answer:
             await self._pass(asked, answer, Fate.FORWARDED)
 
     @asynccontextmanager
     async def _send(self, asked: _Asked, on_failure: Callable[[], None] = lambda: None) -> AsyncIterator[Answer]:
         """Call the upstream; `on_failure` is for where no answer begins."""
-        assert self._sender is not None  # noqa: S101  given in the modes that call the upstream
+        assert self.sender is not None  # noqa: S101  given in the modes that call the upstream
         try:
-            async with self._sender.send(asked.request) as answer:
+            async with self.sender.send(asked.request) as answer:
                 yield answer
         except AnsweredError:
             on_failure()
@@ -219,15 +280,15 @@ class Exchange:
     async def _fail(self, asked: _Asked, error: AnsweredError | CassetteError) -> None:
         """Answer with an error of ours; the ledger has it as a fault."""
         log.warning("%s", error)
-        fate = Fate.MISSED if self._sender is None else Fate.NOT_RECORDED
+        fate = Fate.NOT_RECORDED if calls_upstream(asked.policy.mode) else Fate.MISSED
         status, headers, body = refusal.answer(error)
-        self._enter(asked, fate, status, note=str(error), fault=True)
+        self._enter(replace(_call(asked, fate, status, note=str(error)), failed=True))
         asked.client.start(status, headers + _mark(fate, asked.track.key[:KEY_DIGITS]), length=len(body))
         await asked.client.write([body], last=True)
 
     async def _pass(self, asked: _Asked, answer: Answer, fate: Fate, note: str = "") -> None:
         """Hand on an answer that is not recorded; where the client leaves, so do we."""
-        self._enter(asked, fate, answer.status, note=note)
+        self._enter(_call(asked, fate, answer.status, note=note))
         client = asked.client
         marks = _mark(fate, asked.track.key[:KEY_DIGITS], note)
         client.start(answer.status, answer.headers + marks, reason=answer.reason, length=answer.length)
@@ -253,13 +314,14 @@ class Exchange:
             is_named=asked.is_named,
         )
         # Counted before anything is waited for: a client that gives up has missed all the same.
-        entered = self._enter(asked, Fate.MISSED, refusal.STATUS, note=miss.report())
+        line = self._enter(_call(asked, Fate.MISSED, refusal.STATUS, note=miss.report()))
         if tape and drawn.found is Found.NOT_RECORDED:
             nearest, proposed = await asyncio.to_thread(self._explain, asked, tape)
             miss = replace(miss, nearest=nearest, remedy=proposed)
         report = miss.report()
-        self._ledger.explain(entered, report)
-        log.warning("%s", report.removeprefix("llmtape "))
+        self._ledger.amend(line, note=report)
+        if not asked.lane.holds:  # else the account of the lane has it, and its runner tells
+            log.warning("%s", report.removeprefix("llmtape "))
         body = refusal.body(report, "cassette_miss", drawn.found, miss.param)
         marks = _mark(Fate.MISSED, asked.track.key[:KEY_DIGITS])
         asked.client.start(refusal.STATUS, refusal.FINAL + marks, length=len(body))
@@ -272,28 +334,86 @@ class Exchange:
         except CassetteError as error:  # it is a miss all the same
             log.warning("%s", error)
             return None, None
-        return nearest, remedy(nearest.request, self._placed(asked.clean), self._policy.rules) if nearest else None
+        return nearest, remedy(nearest.request, self._placed(asked), asked.policy.rules) if nearest else None
 
-    def _placed(self, request: Request) -> Request:
+    def _placed(self, asked: _Asked) -> Request:
         """Return a request with all that rules may come to ask for."""
-        return replace(request, headers=placed(request.headers, self._policy.here))
+        return replace(asked.clean, headers=placed(asked.clean.headers, asked.policy.here))
 
-    def _enter(
-        self, asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "", fault: bool = False
-    ) -> Call:
-        request = asked.clean
-        call = Call(fate, asked.cassette, asked.track.lane, take, request.method, request.path, status, note)
-        self._ledger.enter(call, fault=fault)
-        log.info("%s %s %s %s %d", fate, take or asked.track.key[:KEY_DIGITS], request.method, request.path, status)
-        return call
+    def _enter(self, call: Call) -> Line:
+        log.info("%s %s %s %s %d", call.fate, call.take, call.method, call.path, call.status)
+        return self._ledger.enter(call)
+
+
+class _Recording:
+    """Where an answer that is recorded goes: into the cassette, or held by its lane; the ledger learns it, too."""
+
+    def __init__(self, asked: _Asked, slot: Slot, tape: Tape, ledger: Ledger, line: Line) -> None:
+        self.slot = slot
+        self.line = line
+        self.response: Response | None = None
+        self._save = asked.lane.hold if asked.lane.holds else tape.save
+        self._ledger = ledger
+        self._faults = _texts(asked.faults)
+
+    def save(self, interaction: Interaction) -> Future[None]:
+        """Store it; called before the client sees its end, and again where more comes after that."""
+        self.response = interaction.response
+        self._ledger.amend(self.line, response=interaction.response, injected=self._faults)
+        return self._save(interaction)
+
+
+class Nobody:
+    """A client that is not there: an answer that is wanted whole before anybody gets it goes here."""
+
+    outlived = True
+
+    def start(self, status: int, headers: Headers, *, reason: str | None = None, length: int | None = None) -> None:
+        """Take no head."""
+
+    async def write(self, pieces: Sequence[bytes], *, last: bool = False) -> None:
+        """Take nothing."""
+
+    async def abort(self) -> None:
+        """Do nothing."""
+
+
+def _call(asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "") -> Call:
+    request = asked.clean
+    return Call(
+        fate, asked.cassette, asked.track.lane, take, request.method, request.path, status, note, request=request
+    )
+
+
+def _faults_of(request: Request, lane: Lane) -> tuple[Request, tuple[Fault, ...]]:
+    """Return the faults that are wanted of a call, by its lane or itself, and the request without the asking."""
+    number = lane.count()
+    wanted = faults.chosen(lane.policy.faults, number)
+    asked = header(request.headers, FAULT_FIELD)
+    if asked is None:
+        return request, wanted
+    headers = tuple(field for field in request.headers if field[0].lower() != FAULT_FIELD)
+    # The header comes again with each retry of the same call: those are what it counts.
+    wanted += faults.chosen(faults.parse(asked), 1 + retry_count(request.headers))
+    return replace(request, headers=headers), wanted
+
+
+def _texts(wanted: tuple[Fault, ...]) -> tuple[str, ...]:
+    return tuple(fault.text for fault in wanted)
+
+
+def _told(asked: _Asked) -> Headers:
+    return ((FAULT_FIELD, ", ".join(_texts(asked.faults))),) if asked.faults else ()
 
 
 def _mark(fate: Fate, what: str, note: str = "") -> Headers:
     return (("x-llmtape", f"{fate} {what}" + (f"; {note}" if note else "")),)
 
 
-def _is_retry(headers: Headers) -> bool:
-    return (header(headers, "x-stainless-retry-count") or "0") != "0"
+def retry_count(headers: Headers) -> int:
+    """Tell how often the client's own library sent this call before (openai-python since 1.41, openai-node)."""
+    count = header(headers, "x-stainless-retry-count") or ""
+    return int(count) if count.isdecimal() else 0
 
 
 def _timestamp() -> str:

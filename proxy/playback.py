@@ -24,11 +24,22 @@ _RETRY_AFTER = frozenset({"retry-after", "retry-after-ms"})
 
 
 async def play(
-    client: Client, response: Response, schedule: Schedule | None, headers: Headers, sleep_until: SleepUntil
+    client: Client,
+    response: Response,
+    schedule: Schedule | None,
+    headers: Headers,
+    sleep_until: SleepUntil,
+    *,
+    counts: bool = True,
+    stall: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
-    """Send a response by its schedule, or all at once where there is none; `headers` are added to its own."""
-    ends_well = response.outcome is not Outcome.CUT
-    counted = ends_well and not response.is_stream  # a cut one was longer than what came of it
+    """Send a response by its schedule, or all at once where there is none; `headers` are added to its own.
+
+    A plain body is sent with its length, unless `counts` is false. Where it is to stall, `stall` waits for whatever
+    ends that; the connection is aborted then.
+    """
+    ends_well = response.outcome is not Outcome.CUT and stall is None
+    counted = counts and ends_well and not response.is_stream  # a cut one was longer than what came of it
     client.start(
         response.status,
         _played_headers(response, instant=schedule is None) + headers,
@@ -41,6 +52,8 @@ async def play(
         await _play_by(schedule, client, pieces, sleep_until)
         if ends_well:
             await client.write((), last=True)
+    if stall:
+        await stall()
     if not ends_well:
         await client.abort()
 

@@ -1,7 +1,8 @@
 """The composition root: from a Config to a listening proxy.
 
-Rule: everything is put together here and nowhere else; in replay no upstream client is made at all. On the
-low-level server of aiohttp.web, since a reverse proxy has no routes: a target's first segment says where it goes.
+Rule: everything is put together here and nowhere else; in replay no upstream client is made at all, unless who runs
+the proxy in its own process asks for one with `allow`. On the low-level server of aiohttp.web, since a reverse proxy
+has no routes: a target's first segment says where it goes.
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ from proxy.core.model import Headers, Request
 from proxy.core.modes import Mode, calls_upstream, looks_up, records
 from proxy.core.redact import redactor
 from proxy.downstream import Downstream, read_body
-from proxy.exchange import Exchange, Policy
+from proxy.exchange import Exchange
+from proxy.lanes import Lanes, Policy
+from proxy.receipts import Receipts
 from proxy.watch import Watch
 
 if TYPE_CHECKING:
     from proxy.cassette.writer import Run
     from proxy.core.model import Headers
+    from proxy.core.receipt import Receipt
     from proxy.upstream import Upstream
 
 log = logging.getLogger("llmtape")
@@ -52,10 +56,13 @@ class Proxy:
     Entering raises ServerError where it cannot listen, CassetteError where the default cassette cannot be used,
     ConfigError where the upstream's URL is none. Leaving waits `server.drain_s` for running answers to end, and
     brings all cassettes to rest.
+
+    The default cassette is opened at once; with `needs_default` false it may be missing where there are others in the
+    folder, and with None it is opened only when asked for.
     """
 
     def __init__(
-        self, config: Config, mode: Mode, *, upstream_key: str | None = None, needs_default: bool = True
+        self, config: Config, mode: Mode, *, upstream_key: str | None = None, needs_default: bool | None = True
     ) -> None:
         self.config = config
         self.mode = mode
@@ -66,8 +73,13 @@ class Proxy:
         self._guard = Guard(frozenset(config.server.hosts), config.server.token)
         self._stack = AsyncExitStack()
         self._running: set[asyncio.Task[None]] = set()
+        self._upstreams = AsyncExitStack()
+        self._upstream: Upstream | None = None
+        self._shelf: Shelf
         self._exchange: Exchange
         self._control: Control
+        self._receipts: Receipts
+        self.lanes: Lanes
 
     @property
     def url(self) -> str:
@@ -80,66 +92,84 @@ class Proxy:
         """How many answers are on their way."""
         return len(self._running)
 
+    @property
+    def receipt(self) -> Receipt:
+        """What this run did; with the cassettes' digests once it has ended, since then they are at rest."""
+        return self._receipts.receipt
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            upstream = await self._open_upstream(stack)
-            shelf = self._shelf(upstream)
+            self._shelf = shelf = self._open_shelf()
             stack.callback(shelf.close)
+            self.lanes = Lanes(self._policy(), shelf, self.ledger, patience_s=self.config.server.drain_s)
+            self._receipts = Receipts(self.mode, shelf, self.ledger, self.lanes)
+            stack.callback(self._receipts.gather)
+            self._exchange = Exchange(self.lanes, shelf, self.ledger, clock=_microseconds, sleep=asyncio.sleep)
+            self._control = Control(self.lanes, shelf, self.ledger, self.config.rules, lambda: self.url)
+            self._upstreams = await stack.enter_async_context(AsyncExitStack())
+            await self.allow(self.mode)
             self._check_default(shelf)
-            watch = Watch(self.config.rules) if records(self.mode) else None
-            if watch:
-                stack.callback(watch.close)
-            self._exchange = Exchange(
-                self._policy(), shelf, upstream, self.ledger, clock=_microseconds, sleep=asyncio.sleep, watch=watch
-            )
-            self._control = Control(self.mode, shelf, self.ledger)
             await self._listen(stack)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+        self._receipts.seal()
 
-    async def _open_upstream(self, stack: AsyncExitStack) -> Upstream | None:
-        if not calls_upstream(self.mode):
-            return None
+    async def allow(self, mode: Mode) -> None:
+        """Open what a mode wants beside what is open: an upstream, and what recordings are stored under.
+
+        For who runs the proxy in its own process; nobody can ask for it over HTTP. Raises ConfigError where the
+        upstream's URL is none.
+        """
+        if not calls_upstream(mode):
+            return
+        if self._upstream is None:
+            self._upstream = self._exchange.sender = await self._open_upstream()
+            self.lanes.has_upstream = True
+        if records(mode) and self._shelf.run is None:
+            self._shelf.run = self._run(self._upstream, mode)
+            self._exchange.watch = Watch(self.config.rules)
+            self._upstreams.callback(self._exchange.watch.close)
+
+    async def _open_upstream(self) -> Upstream:
         from proxy.upstream import Timeouts, Upstream  # noqa: PLC0415  in replay it is not even imported
 
         url = self.config.upstream
         if url == DEMO:
             from proxy.demo.upstream import DemoUpstream  # noqa: PLC0415  few sessions want it
 
-            url = (await stack.enter_async_context(DemoUpstream())).url
+            url = (await self._upstreams.enter_async_context(DemoUpstream())).url
         limits = self.config.timeouts
         key = self._upstream_key or ("" if self.config.server.token else None)
         upstream = Upstream(url, Timeouts(limits.connect_s, limits.silence_s), key)
-        return await stack.enter_async_context(upstream)
+        return await self._upstreams.enter_async_context(upstream)
 
-    def _shelf(self, upstream: Upstream | None) -> Shelf:
+    def _open_shelf(self) -> Shelf:
         config, replay = self.config, self.config.replay
         return Shelf(
             Path(config.cassette),
             Path(config.cassette_dir),
             mode=self.mode,
-            run=self._run(upstream) if upstream and records(self.mode) else None,
             deck=lambda: Deck(replay.repeats, replay.incomplete),
             rules=config.rules,
         )
 
-    def _run(self, upstream: Upstream) -> Run:
+    def _run(self, upstream: Upstream, mode: Mode) -> Run:
         from proxy.cassette.writer import Run  # noqa: PLC0415  it imports SQLAlchemy
 
         return Run(
             started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            mode=self.mode,
+            mode=mode,
             upstream=DEMO if self.config.upstream == DEMO else upstream.shown,
             llmtape_version=__version__,
-            replaces=not looks_up(self.mode),
+            replaces=not looks_up(mode),
         )
 
     def _check_default(self, shelf: Shelf) -> None:
         """Open the default cassette now, so that what is wrong with it is told at the start."""
-        if self.mode is Mode.PASSTHROUGH:
+        if self.mode is Mode.PASSTHROUGH or self._needs_default is None:
             return
         try:
             shelf.tape("")
@@ -189,6 +219,7 @@ class Proxy:
     async def _drain(self, site: web.TCPSite) -> None:
         """Take no more connections, and wait `drain_s` for running answers; recordings whose client left are some."""
         await site.stop()
+        self.lanes.stop_stalls()
         if self._running:
             await asyncio.wait(self._running, timeout=self.config.server.drain_s)
         running = tuple(self._running)
@@ -235,7 +266,8 @@ class Proxy:
         self._guard.check(headers)
         address = parse(raw.raw_path)
         if address.is_control:
-            await _answer_with(client, *await self._control.answer(raw.method, address))
+            asked = await read_body(raw, self.config.server.body_limit)
+            await _answer_with(client, *await self._control.answer(raw.method, address, asked))
             return
         body = await read_body(raw, self.config.server.body_limit)
         request = Request(raw.method, address.path, address.query, headers, body)

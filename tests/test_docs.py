@@ -19,7 +19,7 @@ from proxy.core.model import Request, Track
 from proxy.core.modes import Found, Mode
 from proxy.core.normalize import normalize
 from proxy.core.parameters import PARAMETERS
-from proxy.core.rules import OPTIONS
+from proxy.core.rules import DEFAULT, OPTIONS
 from proxy.core.scrubbers import SCRUBBERS
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,7 @@ def test_the_page_on_http_has_every_code_and_endpoint() -> None:
     page = (ROOT / "docs/http.md").read_text()
     codes = [found for found in Found if found is not Found.PLAYABLE]
     assert [code for code in codes if f"`{code}`" not in page] == []
-    control = Control(Mode.REPLAY, [], Ledger())  # type: ignore[arg-type]  # no shelf is asked for its routes
+    control = Control(None, [], Ledger(), DEFAULT, str)  # type: ignore[arg-type]  # none is asked for its routes
     assert [name for verb, name in control._endpoints if f"`{verb} /_llmtape/{name}`" not in page] == []
 
 
@@ -74,7 +74,7 @@ def test_the_example_config_names_every_setting() -> None:
 def test_the_readmes_miss_is_what_the_samples_give() -> None:
     question = b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "What is a casette?"}]}'
     asked = normalize(Request("POST", "/v1/chat/completions", body=question))
-    shelf = Shelf(ROOT / "cassettes/samples.sqlite", ROOT / "cassettes", mode=Mode.REPLAY, run=None, deck=Deck)
+    shelf = Shelf(ROOT / "cassettes/samples.sqlite", ROOT / "cassettes", mode=Mode.REPLAY, deck=Deck)
     tape = shelf.tape("")
     track = Track(asked.key, asked.variant)
     held, nearest = tape.held, tape.nearest(asked)

@@ -15,7 +15,8 @@ from proxy.core.ledger import Ledger
 from proxy.core.model import Chunk, Headers, Interaction, Outcome, Request, Response, Track
 from proxy.core.modes import Mode
 from proxy.core.normalize import normalize
-from proxy.exchange import Exchange, Policy
+from proxy.exchange import Exchange
+from proxy.lanes import Lanes, Policy
 from proxy.playback import play
 from tests.running import CHAT, DONE, STOP, ask, chat, connected, delta, read_head, request, running
 
@@ -87,10 +88,10 @@ def keep(cassette: Path, kept: Response, body: bytes) -> None:
 async def played(cassette: Path, text: str, body: bytes) -> Player:
     """Let an exchange play the recording of a request at a pace, on the player's clock."""
     player = Player()
-    shelf = Shelf(cassette, cassette.parent, mode=Mode.REPLAY, run=None, deck=lambda: Deck(incomplete=Incomplete.PLAY))
-    exchange = Exchange(
-        Policy(Mode.REPLAY, pace.parse(text)), shelf, None, Ledger(), clock=player.clock, sleep=player.sleep
-    )
+    shelf = Shelf(cassette, cassette.parent, mode=Mode.REPLAY, deck=lambda: Deck(incomplete=Incomplete.PLAY))
+    ledger = Ledger()
+    lanes = Lanes(Policy(Mode.REPLAY, pace.parse(text)), shelf, ledger)
+    exchange = Exchange(lanes, shelf, ledger, clock=player.clock, sleep=player.sleep)
     try:
         asked = Request("POST", "/v1/chat/completions", body=body)
         await exchange.answer(asked, Address("", "", asked.path, ""), player)

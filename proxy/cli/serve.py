@@ -24,6 +24,7 @@ from proxy.config import DEMO, Loaded, environment_for_command, load
 from proxy.core.errors import ConfigError
 from proxy.core.ledger import Fate, Ledger
 from proxy.core.modes import Mode, calls_upstream
+from proxy.receipts import write
 from proxy.server import Proxy
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ _OPTIONS = (
     click.option("--repeats", metavar="WHAT", help="After the last take: last, cycle or error. [default: last]"),
     click.option("--incomplete", metavar="WHAT", help="Recordings that broke off: refuse or play. [default: refuse]"),
     click.option("--config", "file", type=click.Path(path_type=Path), help="The config file, instead of the nearest."),
+    click.option(
+        "--report",
+        "reports",
+        metavar="FILE",
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write a receipt of the run: JSON, or JUnit XML where it ends with .xml. May be given twice.",
+    ),
     click.option("-v", "--verbose", is_flag=True, help="Tell each call."),
     click.argument("command", nargs=-1, type=click.UNPROCESSED),
 )
@@ -65,14 +74,16 @@ _SHORT = {
 
 
 def _command(mode: Mode, text: str) -> click.Command:
-    def run(file: Path | None, command: tuple[str, ...], *, verbose: bool, **flags: Any) -> None:
+    def run(
+        file: Path | None, reports: tuple[Path, ...], command: tuple[str, ...], *, verbose: bool, **flags: Any
+    ) -> None:
         settings = {_SETTING[name]: value for name, value in flags.items()}
         if command and settings["server.port"] is None:
             settings["server.port"] = 0
         loaded = load(settings, file=file)
         _tell_logs(verbose=verbose)
         _allow_many_connections()
-        sys.exit(asyncio.run(_run(mode, loaded, command)))
+        sys.exit(asyncio.run(_run(mode, loaded, command, reports)))
 
     callback: Callable[..., None] = run
     for option in reversed(_OPTIONS):
@@ -107,6 +118,7 @@ replay = _command(
     \b
     llmtape replay -- pytest
     llmtape replay -c tests/chat.sqlite --pace recorded -- npm test
+    llmtape replay --report receipt.json --report receipt.xml -- npm test
     """,
 )
 
@@ -150,7 +162,7 @@ class _Signals:
         self.stop.set()
 
 
-async def _run(mode: Mode, loaded: Loaded, command: Sequence[str]) -> int:
+async def _run(mode: Mode, loaded: Loaded, command: Sequence[str], reports: Sequence[Path]) -> int:
     config = loaded.config
     proxy = Proxy(config, mode, upstream_key=loaded.upstream_key, needs_default=loaded.names_cassette)
     status = 0
@@ -166,6 +178,8 @@ async def _run(mode: Mode, loaded: Loaded, command: Sequence[str]) -> int:
             wait = f"{config.server.drain_s:g} s for {proxy.running} running answers"
             click.echo(f"Waiting up to {wait}; a second signal ends at once.", err=True)
     _summarize(proxy, quiet=bool(command))
+    for file in reports:
+        write(proxy.receipt, file)
     return status or _judge(proxy.ledger)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from proxy.core.errors import BadAddressError
 
@@ -49,7 +49,17 @@ def parse(target: str) -> Address:
     if not mount.startswith("@"):
         return Address("", "", fold(path), query)
     name, _, lane = mount[1:].partition(":")
-    return Address(check_name(name), _check_lane(lane), fold("/" + rest), query)
+    if name or not lane:  # `/@:LANE/v1` is a lane of the default cassette
+        check_name(name)
+    return Address(name, check_lane(lane), fold("/" + rest), query)
+
+
+def mounted(url: str, cassette: str, lane: str) -> str:
+    """Return a proxy's base URL (`http://HOST:PORT/v1`) for a cassette and lane; as it is for the default ones."""
+    if not cassette and not lane:
+        return url
+    mount = f"/@{quote(cassette, safe='')}" + (f":{quote(lane, safe='')}" if lane else "")
+    return url.removesuffix("/v1") + mount + "/v1"
 
 
 def _in_origin_form(target: str) -> str:
@@ -83,7 +93,8 @@ def check_name(name: str) -> str:
     return name
 
 
-def _check_lane(lane: str) -> str:
+def check_lane(lane: str) -> str:
+    """Return a lane if it is one. Raises BadAddressError where not."""
     if len(lane) > _LONGEST_LANE or not _LANE.fullmatch(lane):
         raise BadAddressError(f"{lane[:40]!r} is not a lane: up to {_LONGEST_LANE} characters, none of them a control")
     return lane

@@ -7,12 +7,14 @@ are read from here, since applications swallow errors.
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from proxy.core.model import Request, Response
 
 
 class Fate(StrEnum):
@@ -23,11 +25,17 @@ class Fate(StrEnum):
     FORWARDED = "forwarded"
     MISSED = "missed"
     NOT_RECORDED = "not-recorded"
+    INJECTED = "injected"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as the ledger keeps it. `note` is the miss report, or why nothing was recorded."""
+    """One call as the ledger keeps it. `note` is the miss report, or why nothing was recorded.
+
+    `failed` says that it got no answer for want of an upstream, or was not stored though it should have been;
+    `is_again` that all takes had been played, and one was played once more; `injected` are the faults on purpose.
+    Request and answer are redacted; they are kept only for lanes that were started.
+    """
 
     fate: Fate
     cassette: str
@@ -37,10 +45,24 @@ class Call:
     path: str
     status: int
     note: str = ""
+    failed: bool = False
+    is_again: bool = False
+    injected: tuple[str, ...] = ()
+    request: Request | None = field(default=None, repr=False)
+    response: Response | None = field(default=None, repr=False)
+
+
+class Line:
+    """Where a call stands in the ledger: what is entered may be amended once more is known."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
 
 
 class Ledger:
-    """Counts per cassette and lane, and the latest misses in full.
+    """Counts per cassette and lane, the latest misses in full, and all calls of the lanes that were opened.
 
     Counts are exact for any number of calls. Of the misses' reports `kept` are held, so that a server which runs
     for weeks does not grow.
@@ -48,7 +70,8 @@ class Ledger:
 
     def __init__(self, kept: int = 1000) -> None:
         self._counts: dict[tuple[str, str], Counter[Fate]] = {}
-        self._misses: deque[Call] = deque(maxlen=kept)
+        self._misses: deque[Line] = deque(maxlen=kept)
+        self._pages: dict[tuple[str, str], list[Line]] = {}
         self._faults = 0
 
     @property
@@ -56,33 +79,46 @@ class Ledger:
         """How many calls failed for want of an upstream, or were not stored though they should have been."""
         return self._faults
 
-    def enter(self, call: Call, *, fault: bool = False) -> None:
+    def enter(self, call: Call) -> Line:
         """Add one call."""
-        self._faults += fault
-        self._counts.setdefault((call.cassette, call.lane), Counter())[call.fate] += 1
+        place = call.cassette, call.lane
+        page = self._pages.get(place)
+        line = Line(call if page is not None else replace(call, request=None, response=None))
+        self._faults += call.failed
+        self._counts.setdefault(place, Counter())[call.fate] += 1
+        if page is not None:
+            page.append(line)
         if call.fate is Fate.MISSED:
-            self._misses.append(call)
+            self._misses.append(line)
+        return line
 
-    def explain(self, call: Call, note: str) -> None:
-        """Add to a miss what was found out of it after it was entered."""
-        if call in self._misses:
-            self._misses[self._misses.index(call)] = replace(call, note=note)
+    def amend(self, line: Line, **changes: Any) -> None:
+        """Change what is known of a call; the counts follow."""
+        before, after = line.call, replace(line.call, **changes)
+        if (before.cassette, before.lane) not in self._pages:
+            after = replace(after, request=None, response=None)
+        line.call = after
+        counts = self._counts[before.cassette, before.lane]
+        counts[before.fate] -= 1
+        counts[after.fate] += 1
+        self._faults += after.failed - before.failed
 
     def fail(self) -> None:
         """Count a call that was refused before anything was known of it."""
         self._faults += 1
 
-    def lose(self, cassette: str, lane: str) -> None:
-        """Correct a call entered as recorded, whose storing failed after its answer had begun."""
-        counts = self._counts[cassette, lane]
-        counts[Fate.RECORDED] -= 1
-        counts[Fate.NOT_RECORDED] += 1
-        self._faults += 1
+    def open(self, cassette: str, lane: str) -> list[Line]:
+        """Keep all calls of a lane from now on; return the page, to which each is added."""
+        return self._pages.setdefault((cassette, lane), [])
+
+    def close(self, cassette: str, lane: str) -> None:
+        """Keep the calls of a lane no longer."""
+        self._pages.pop((cassette, lane), None)
 
     @property
     def misses(self) -> tuple[Call, ...]:
         """The latest misses, oldest first."""
-        return tuple(self._misses)
+        return tuple(line.call for line in self._misses)
 
     @property
     def lanes(self) -> Mapping[tuple[str, str], Mapping[Fate, int]]:

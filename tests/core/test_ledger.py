@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.ledger import Call, Fate, Ledger
+from proxy.core.model import Request
 
 
 def call(fate: Fate, lane: str = "", cassette: str = "", note: str = "") -> Call:
@@ -34,6 +37,7 @@ def test_calls_are_counted_by_cassette_and_lane() -> None:
         Fate.FORWARDED: 0,
         Fate.MISSED: 1,
         Fate.NOT_RECORDED: 0,
+        Fate.INJECTED: 0,
     }
 
 
@@ -46,12 +50,14 @@ def test_an_empty_ledger_has_no_lanes_no_misses_and_no_faults() -> None:
 def test_faults_are_those_that_were_entered_so() -> None:
     ledger = Ledger()
     ledger.enter(call(Fate.NOT_RECORDED))
-    ledger.enter(call(Fate.NOT_RECORDED), fault=True)
+    ledger.enter(replace(call(Fate.NOT_RECORDED), failed=True))
     assert (ledger.faults, ledger.total(Fate.NOT_RECORDED)) == (1, 2)
+    ledger.fail()
+    assert (ledger.faults, ledger.total(Fate.NOT_RECORDED)) == (2, 2)
 
 
 def test_fates_are_the_words_of_the_header() -> None:
-    assert list(Fate) == ["played", "recorded", "forwarded", "missed", "not-recorded"]
+    assert list(Fate) == ["played", "recorded", "forwarded", "missed", "not-recorded", "injected"]
 
 
 def test_only_misses_are_kept_and_the_oldest_comes_first() -> None:
@@ -73,10 +79,42 @@ def test_the_latest_misses_are_kept_and_all_are_counted(kept: int) -> None:
 
 def test_a_recording_that_is_lost_is_corrected_in_its_own_lane_and_is_a_fault() -> None:
     ledger = Ledger()
-    ledger.enter(call(Fate.RECORDED, lane="a"))
+    line = ledger.enter(call(Fate.RECORDED, lane="a"))
     ledger.enter(call(Fate.RECORDED, lane="b"))
-    ledger.lose("", "a")
+    ledger.amend(line, fate=Fate.NOT_RECORDED, failed=True)
     assert ledger.faults == 1
     assert (ledger.total(Fate.RECORDED), ledger.total(Fate.NOT_RECORDED)) == (1, 1)
     assert ledger.lanes["", "a"][Fate.NOT_RECORDED] == 1
     assert ledger.lanes["", "b"][Fate.RECORDED] == 1
+
+
+ASKED = Request("POST", "/v1/chat/completions", body=b"{}")
+
+
+def test_whole_calls_are_kept_of_opened_lanes_alone() -> None:
+    ledger = Ledger()
+    page = ledger.open("", "a")
+    told = replace(call(Fate.PLAYED, lane="a"), request=ASKED)
+    other = replace(call(Fate.PLAYED, lane="b"), request=ASKED)
+    assert ledger.enter(told).call.request is ASKED
+    assert ledger.enter(other).call.request is None
+    assert [line.call for line in page] == [told]
+
+
+def test_a_page_that_is_closed_gets_no_more_calls() -> None:
+    ledger = Ledger()
+    page = ledger.open("", "a")
+    ledger.close("", "a")
+    ledger.enter(call(Fate.PLAYED, lane="a"))
+    assert page == []
+    assert ledger.open("", "a") is not page
+
+
+def test_what_is_amended_stands_on_the_page_and_among_the_misses() -> None:
+    ledger = Ledger()
+    page = ledger.open("", "a")
+    line = ledger.enter(call(Fate.MISSED, lane="a", note="first"))
+    ledger.amend(line, note="whole")
+    assert page[0].call.note == "whole"
+    assert [miss.note for miss in ledger.misses] == ["whole"]
+    assert ledger.total(Fate.MISSED) == 1

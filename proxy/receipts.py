@@ -1,0 +1,108 @@
+"""The receipt of a run: what its cassettes and lanes have to tell, gathered before they close.
+
+Rule: reads and judges nothing; the verdict is `core.receipt`'s. A cassette's digest is taken once it is at rest,
+since before that its file is not what will be committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proxy import __version__
+from proxy.core.errors import ReceiptError
+from proxy.core.ledger import Fate
+from proxy.core.receipt import CassetteSheet, LaneSheet, Named, Receipt
+
+if TYPE_CHECKING:
+    from proxy.cassette.shelf import Shelf, Tape
+    from proxy.core.ledger import Ledger
+    from proxy.core.model import Take
+    from proxy.core.modes import Mode
+    from proxy.lanes import Lanes
+
+
+class Receipts:
+    """Writes the receipt of one proxy, at any moment of its run."""
+
+    def __init__(self, mode: Mode, shelf: Shelf, ledger: Ledger, lanes: Lanes) -> None:
+        self._mode = mode
+        self._shelf = shelf
+        self._ledger = ledger
+        self._lanes = lanes
+        self._gathered: Receipt | None = None
+
+    @property
+    def receipt(self) -> Receipt:
+        """What was done until now; as it was gathered, once it was."""
+        return self._gathered or self._written()
+
+    def gather(self) -> None:
+        """Keep what the cassettes tell, just before they close."""
+        self._gathered = self._written()
+
+    def seal(self) -> None:
+        """Add the digests of the files, once they are at rest."""
+        if self._gathered is not None:
+            sealed = tuple(replace(sheet, sha256=_digest(Path(sheet.path))) for sheet in self._gathered.cassettes)
+            self._gathered = replace(self._gathered, cassettes=sealed)
+
+    def _written(self) -> Receipt:
+        return Receipt(
+            version=__version__,
+            mode=self._mode,
+            had_upstream=self._lanes.has_upstream,
+            faults=self._ledger.faults,
+            cassettes=tuple(sorted(map(_sheet, self._shelf), key=lambda sheet: sheet.path)),
+            lanes=self._lane_sheets(),
+        )
+
+    def _lane_sheets(self) -> tuple[LaneSheet, ...]:
+        """Write a sheet for each lane that was started or asked; its counts are those of all its attempts."""
+        sheets = self._lanes.sheets()
+        places = sorted({*sheets, *self._ledger.lanes})
+        return tuple(self._lane_sheet(place, sheets.get(place)) for place in places)
+
+    def _lane_sheet(self, place: tuple[str, str], sheet: LaneSheet | None) -> LaneSheet:
+        cassette, lane = place
+        counts = {fate.value: self._ledger.lanes.get(place, {}).get(fate, 0) for fate in Fate}
+        misses = tuple(call.note for call in self._ledger.misses if (call.cassette, call.lane) == place)
+        if sheet is None:
+            return LaneSheet(cassette, lane, self._lanes.mode, counts, misses)
+        return replace(sheet, counts=counts, misses=misses)
+
+
+def write(receipt: Receipt, file: Path) -> None:
+    """Write a receipt to a file, as JUnit XML where its name ends so, else as JSON. Raises ReceiptError."""
+    data = receipt.as_junit() if file.suffix.lower() == ".xml" else receipt.as_json()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    except OSError as error:
+        raise ReceiptError(f"cannot write the receipt {file}: {error.strerror}. Name another file") from error
+
+
+def _sheet(tape: Tape) -> CassetteSheet:
+    played = tape.deck.played
+    takes = tape.takes()
+    return CassetteSheet(
+        path=tape.title,
+        sha256="",
+        recordings=len(takes),
+        played=tuple(_named(take) for take in takes if take.id in played),
+        unplayed=tuple(_named(take) for take in takes if take.id not in played),
+    )
+
+
+def _named(take: Take) -> Named:
+    return Named(take.track.key, take.track.variant.value, take.track.lane, take.number)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # there is no file, since nothing was recorded
+        return ""
