@@ -24,7 +24,7 @@ types: $(VENV)/.tests
 	@echo "== mypy, strict, over the package, its tests and the benchmarks"
 	@$(BIN)/mypy
 
-tests: $(VENV)/.tests
+tests: $(VENV)/.tests $(VENV)/.node
 	@echo "== pytest, warnings as errors"
 	@$(BIN)/pytest
 
@@ -40,7 +40,15 @@ docs: $(VENV)/.tests ## Write the tables of docs/keys.md from the code
 	@$(BIN)/python -m docs.generate
 
 clean: ## Remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) examples/agent/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+
+# The JavaScript example is checked where there are node and npm, and the package can be had.
+$(VENV)/.node: examples/agent/package.json | $(VENV)/.made
+	@if command -v npm >/dev/null; then \
+	  echo "== installing the OpenAI SDK for JavaScript into examples/agent"; \
+	  (cd examples/agent && npm install --silent --no-audit --no-fund) && touch $@ \
+	  || echo "   that failed: the JavaScript example is not checked"; \
+	else echo "== no npm: the JavaScript example is not checked"; fi
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
