@@ -12,6 +12,7 @@ import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from proxy.capture import Capture, Slot
@@ -26,7 +27,7 @@ from proxy.core.errors import (
     FaultError,
     UpstreamBrokeOffError,
 )
-from proxy.core.inject import inject
+from proxy.core.inject import Injected, inject
 from proxy.core.ledger import Call, Fate, Ledger, Line
 from proxy.core.marks import marks, placed
 from proxy.core.miss import Miss, Nearest
@@ -175,13 +176,14 @@ class Exchange:
         response, tokens = tape.response(drawn.take)
         if restores_any(asked.canonical, asked.policy.rules):
             response = await self._restored(response, asked, tape, drawn.take)
-        call = _call(asked, Fate.PLAYED, response.status, drawn.take.name)
-        self._enter(replace(call, is_again=drawn.is_again, response=response, injected=_texts(asked.faults)))
-        await self._send_recorded(asked, response, tokens, _mark(Fate.PLAYED, drawn.take.name))
-
-    async def _send_recorded(self, asked: _Asked, response: Response, tokens: int | None, marks: Headers) -> None:
-        """Play an answer at the lane's pace, with the faults that are wanted of it."""
         injected = inject(response, asked.faults)
+        call = _call(asked, Fate.PLAYED, injected.response.status, drawn.take.name)
+        told = replace(call, response=injected.response, injected=_texts(asked.faults))
+        self._enter(replace(told, is_again=drawn.is_again))
+        await self._send_recorded(asked, injected, tokens, _mark(Fate.PLAYED, drawn.take.name))
+
+    async def _send_recorded(self, asked: _Asked, injected: Injected, tokens: int | None, marks: Headers) -> None:
+        """Play an answer at the lane's pace, with the faults that were wanted of it."""
         response = injected.response
         begin_us = (self._clock() if asked.client.outlived else asked.arrived_us) + injected.delay_us
         asked.client.outlived = False
@@ -240,7 +242,8 @@ class Exchange:
             recording = _Recording(asked, slot, tape, self._ledger, line)
             await self._record(asked, answer, recording)
         if asked.faults and recording.response:
-            await self._send_recorded(asked, recording.response, None, _mark(Fate.RECORDED, slot.name))
+            injected = inject(recording.response, asked.faults)
+            await self._send_recorded(asked, injected, None, _mark(Fate.RECORDED, slot.name))
 
     async def _record(self, asked: _Asked, answer: Answer, recording: _Recording) -> None:
         """Store an answer while it passes; where a fault is wanted of it, store the whole of it first."""
@@ -312,6 +315,7 @@ class Exchange:
             held=held,
             take=drawn.take,
             is_named=asked.is_named,
+            recorder=asked.policy.recorder,
         )
         # Counted before anything is waited for: a client that gives up has missed all the same.
         line = self._enter(_call(asked, Fate.MISSED, refusal.STATUS, note=miss.report()))
@@ -352,7 +356,8 @@ class _Recording:
         self.slot = slot
         self.line = line
         self.response: Response | None = None
-        self._save = asked.lane.hold if asked.lane.holds else tape.save
+        save = partial(tape.save, replaces=not looks_up(asked.policy.mode))
+        self._save = asked.lane.hold if asked.lane.holds else save
         self._ledger = ledger
         self._faults = _texts(asked.faults)
 

@@ -49,6 +49,8 @@ class Policy:
     """Credentials of our own, which an upstream may echo in its answers."""
     repeats: Repeats | None = None
     faults: tuple[Fault, ...] = ()
+    recorder: str = ""
+    """The command that records what misses, where its runner has one of its own."""
 
 
 class Lane:
@@ -242,6 +244,7 @@ class Lanes:
         lane.over.set()
         await lane.idle(self._patience_s)
         lane.is_closed = True
+        self._mark_late(lane)
         account = lane.account()
         keeps = passed and not account.problems(strict=strict)
         trouble = await self._store(lane) if keeps else self._drop(lane)
@@ -249,7 +252,7 @@ class Lanes:
         if self._started.get(place) is lane:
             del self._started[place]
             self._ledger.close(*place)
-        if self._current == (cassette, name):
+        if (str(self._shelf.path_of(self._current[0])), self._current[1]) == place:
             self.point()
         account = replace(lane.account(trouble), unplayed=account.unplayed)
         self._ended[place] = _sheet(account, passed=passed)
@@ -272,6 +275,13 @@ class Lanes:
             return str(error)
         return ""
 
+    def _mark_late(self, lane: Lane) -> None:
+        """Tell of answers that were waited for in vain: what comes of them now has no place any more."""
+        note = f"the answer had not ended {self._patience_s:g} s after the test of lane {lane.name!r} did"
+        for line in lane.lines:
+            if line.call.fate is Fate.RECORDED and line.call.response is None:
+                self._ledger.amend(line, fate=Fate.NOT_RECORDED, note=note, failed=True)
+
     def _drop(self, lane: Lane) -> str:
         self._mark_dropped(lane, "its test did not pass", failed=False)
         return ""
@@ -292,6 +302,7 @@ class Lanes:
             repeats=wanted.repeats or policy.repeats,
             rules=wanted.rules or policy.rules,
             faults=wanted.faults,
+            recorder=wanted.recorder,
         )
 
     def _check(self, mode: Mode) -> None:

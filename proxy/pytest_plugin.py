@@ -11,6 +11,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -291,7 +292,8 @@ class Session:
         wanted = read({**said, "cassette": cassette, "lane": place.lane}, self.loaded.config.rules, where)
         mode = wanted.mode if wanted.mode and (self.explicit is None or wanted.mode is Mode.REPLAY) else self.mode
         _check_ci(self, mode)
-        return replace(wanted, mode=mode, is_current=True)
+        recorder = f"pytest --llmtape=record {quote(_node_id(item))}"
+        return replace(wanted, mode=mode, is_current=True, recorder=recorder)
 
     def close(self) -> dict[str, Any] | None:
         """End the proxy; return what it did, fit to be sent to another process, or None where it did not run."""
@@ -375,15 +377,18 @@ def place_of(item: pytest.Item, base: Path) -> Place:
     """Return a test's place: its module's path for the cassette, its id for the lane, both from the base folder."""
     path = item.path.relative_to(base) if item.path.is_relative_to(base) else Path(item.path.name)
     cassette = "/".join(_part(part) for part in path.with_suffix("").parts)
-    _, _, name = item.nodeid.partition("::")
-    group = item.get_closest_marker("xdist_group")
-    if group:  # pytest-xdist adds it to the id, where it is told to part tests by it
-        name = name.removesuffix(f"@{group.kwargs.get('name') or next(iter(group.args), 'default')}")
-    lane = f"{path.as_posix()}::{name}"
+    lane = f"{path.as_posix()}::{_node_id(item).partition('::')[2]}"
     lane = "".join(sign if sign.isprintable() else "?" for sign in lane)
     if len(lane) > _LONGEST_LANE:
         lane = f"{lane[:_LONGEST_LANE]}~{hashlib.sha256(lane.encode()).hexdigest()[:12]}"
     return Place(cassette, lane)
+
+
+def _node_id(item: pytest.Item) -> str:
+    """Return a test's id without the group that pytest-xdist adds to it where it parts tests by it."""
+    group = item.get_closest_marker("xdist_group")
+    name = group and (group.kwargs.get("name") or next(iter(group.args), "default"))
+    return item.nodeid.removesuffix(f"@{name}") if group else item.nodeid
 
 
 def _part(name: str) -> str:

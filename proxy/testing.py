@@ -18,6 +18,7 @@ import inspect
 import threading
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -32,6 +33,7 @@ from proxy.wanted import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from types import TracebackType
 
     from proxy.config import Config
     from proxy.core.account import Account
@@ -209,8 +211,10 @@ class _Used(AbstractContextManager["Taped"]):
     def __enter__(self) -> Taped:
         return self._stack.enter_context(_used(self._cassette, self._lane, **self._options))
 
-    def __exit__(self, *error: object) -> bool | None:
-        return self._stack.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
 
     def __call__(self, function: Function) -> Function:
         """Run a function, or a coroutine function, within; its lane is its name, where none was given."""
@@ -274,7 +278,7 @@ def _used(
     flags = {"cassette": str(cassette) if is_file else None, "upstream": upstream, "server.port": 0}
     loaded = load(flags, file=config)
     said = {"cassette": "" if is_file else cassette, "lane": lane, "mode": mode, "current": True, **wanted}
-    asked = read(said, loaded.config.rules, "use_cassette")
+    asked = replace(read(said, loaded.config.rules, "use_cassette"), recorder='use_cassette(..., mode="record")')
     with Background(loaded.config, asked.mode or Mode.REPLAY, upstream_key=loaded.upstream_key) as background:
         taped = background.begin(asked)
         try:

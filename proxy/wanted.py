@@ -46,6 +46,8 @@ class Wanted:
     faults: tuple[Fault, ...] = ()
     is_current: bool = False
     """Whether calls that name no cassette and no lane belong here until its end."""
+    recorder: str = ""
+    """The command that records what misses, where the runner has one of its own."""
 
 
 def read(values: Mapping[str, Any], rules: Rules, where: str) -> Wanted:

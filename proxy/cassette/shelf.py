@@ -100,7 +100,7 @@ class Tape:
         """Give the next take's number to a call that is recorded now, in the order in which calls arrive."""
         if drawn.found is Found.INCOMPLETE and drawn.take and self._is_free(asked, drawn.take):
             return drawn.take.number
-        if asked not in self._numbers and self._reader is not None:
+        if asked not in self._numbers and self._reader is not None and drawn.found is not Found.NOT_RECORDED:
             own = [take.number for take in self._reader.takes(asked) if take.track.lane == asked.lane]
             self._numbers[asked] = max(own, default=0)
         self._numbers[asked] += 1
@@ -129,10 +129,10 @@ class Tape:
         elif self._numbers[asked] == number:
             self._numbers[asked] -= 1
 
-    def save(self, interaction: Interaction) -> Future[None]:
-        """Store an interaction; the future is done once it is committed."""
+    def save(self, interaction: Interaction, *, replaces: bool | None = None) -> Future[None]:
+        """Store an interaction; the future is done once it is committed. See `Writer.save`."""
         assert self._writer is not None  # noqa: S101  opened in the modes that record
-        committed = self._writer.save(interaction)
+        committed = self._writer.save(interaction, replaces=replaces)
         committed.add_done_callback(lambda _: self._retaken[interaction.track].discard(interaction.number))
         self._recorded.add((interaction.track, interaction.number))
         return committed

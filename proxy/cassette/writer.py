@@ -94,12 +94,13 @@ class Writer:
         self._thread.start()
         self._opened.result()
 
-    def save(self, interaction: Interaction) -> Future[None]:
+    def save(self, interaction: Interaction, *, replaces: bool | None = None) -> Future[None]:
         """Store an interaction; the future is done once it is committed, or bears a CassetteError.
 
         A take of this run that is saved again is replaced. A take that did not end well gives way to any other.
+        `replaces` is for what is recorded in another mode than the run's.
         """
-        return self._put(_Job((interaction,), Future(), replaces=self._run.replaces))
+        return self._put(_Job((interaction,), Future(), self._run.replaces if replaces is None else replaces))
 
     def save_lane(self, lane: str, interactions: Sequence[Interaction], *, replaces: bool) -> Future[None]:
         """Store all that a test recorded, or nothing of it; with `replaces`, in place of what its lane had."""

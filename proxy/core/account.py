@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from proxy.core.ledger import Call, Fate
 
 if TYPE_CHECKING:
@@ -106,5 +108,9 @@ def _told(call: Call) -> dict[str, Any]:
 def _body(message: Request | Response | None) -> Any:
     if message is None or not message.body:
         return None
-    value = message.json()
-    return value if value is not None else message.body.decode("utf-8", "replace")
+    try:
+        value = orjson.loads(message.body)
+        orjson.dumps(value)  # it reads what is nested deeper than it writes
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return message.body.decode("utf-8", "replace")
+    return value

@@ -34,7 +34,8 @@ class Address:
     @property
     def is_control(self) -> bool:
         """Tell whether the proxy itself is asked, and not the API."""
-        return not self.cassette and (self.path == CONTROL or self.path.startswith(CONTROL + "/"))
+        is_mounted = self.cassette or self.lane
+        return not is_mounted and (self.path == CONTROL or self.path.startswith(CONTROL + "/"))
 
 
 def parse(target: str) -> Address:

@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from proxy.core.model import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from proxy.core.model import Request, Response
+    from proxy.core.model import Response
+
+
+NOT_KEPT: Final = Request("", "")
+"""Stands for the request of a call in a lane that nobody started."""
 
 
 class Fate(StrEnum):
@@ -48,7 +54,7 @@ class Call:
     failed: bool = False
     is_again: bool = False
     injected: tuple[str, ...] = ()
-    request: Request | None = field(default=None, repr=False)
+    request: Request = field(default=NOT_KEPT, repr=False)
     response: Response | None = field(default=None, repr=False)
 
 
@@ -83,7 +89,7 @@ class Ledger:
         """Add one call."""
         place = call.cassette, call.lane
         page = self._pages.get(place)
-        line = Line(call if page is not None else replace(call, request=None, response=None))
+        line = Line(call if page is not None else replace(call, request=NOT_KEPT, response=None))
         self._faults += call.failed
         self._counts.setdefault(place, Counter())[call.fate] += 1
         if page is not None:
@@ -96,7 +102,7 @@ class Ledger:
         """Change what is known of a call; the counts follow."""
         before, after = line.call, replace(line.call, **changes)
         if (before.cassette, before.lane) not in self._pages:
-            after = replace(after, request=None, response=None)
+            after = replace(after, request=NOT_KEPT, response=None)
         line.call = after
         counts = self._counts[before.cassette, before.lane]
         counts[before.fate] -= 1

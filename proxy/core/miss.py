@@ -51,6 +51,8 @@ class Miss:
     remedy: Remedy | None = None
     is_named: bool = False
     """Whether the client named the cassette in its base URL."""
+    recorder: str = ""
+    """The command that records it, where a test's runner has one of its own."""
 
     @property
     def differences(self) -> list[Difference]:
@@ -168,7 +170,7 @@ def _one_line(text: str) -> str:
 
 def _remedy(miss: Miss) -> str:
     where = "" if miss.is_named else f" -c {quote(miss.cassette)}"
-    record = f"llmtape auto{where} -- YOUR COMMAND"
+    record = miss.recorder or f"llmtape auto{where} -- YOUR COMMAND"
     if miss.found is Found.EXHAUSTED:
         return f"To play the last take again: --repeats last (replay.repeats); to record one more: {record}"
     if miss.found is Found.INCOMPLETE:

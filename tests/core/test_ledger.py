@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.core.ledger import Call, Fate, Ledger
+from proxy.core.ledger import NOT_KEPT, Call, Fate, Ledger
 from proxy.core.model import Request
 
 
@@ -97,7 +97,7 @@ def test_whole_calls_are_kept_of_opened_lanes_alone() -> None:
     told = replace(call(Fate.PLAYED, lane="a"), request=ASKED)
     other = replace(call(Fate.PLAYED, lane="b"), request=ASKED)
     assert ledger.enter(told).call.request is ASKED
-    assert ledger.enter(other).call.request is None
+    assert ledger.enter(other).call.request is NOT_KEPT
     assert [line.call for line in page] == [told]
 
 

@@ -55,6 +55,13 @@ def test_every_code_is_told_in_a_first_line_that_stands_by_itself(found: Found) 
 
 
 @pytest.mark.parametrize("found", CODES)
+def test_a_runner_that_records_by_a_command_of_its_own_is_named_it(found: Found) -> None:
+    report = miss(found, recorder="pytest --llmtape=record tests/test_a.py::test_b").report()
+    assert "pytest --llmtape=record tests/test_a.py::test_b" in report
+    assert "llmtape auto" not in report
+
+
+@pytest.mark.parametrize("found", CODES)
 def test_every_report_names_the_cassette_and_the_command_that_records(found: Found) -> None:
     report = miss(found, held=7).report()
     assert "cassettes/default.sqlite (7 recorded)" in report
