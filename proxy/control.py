@@ -17,7 +17,7 @@ from msgspec import Struct
 from proxy import __version__, declared
 from proxy.core import refusal
 from proxy.core.address import CONTROL, Address, mounted
-from proxy.core.errors import ConfigError
+from proxy.core.errors import AnsweredError, CassetteError, ConfigError
 from proxy.core.ledger import Fate
 from proxy.core.modes import Mode  # noqa: TC001  msgspec reads the fields' types
 from proxy.wanted import read
@@ -81,7 +81,7 @@ class Control:
         }
 
     async def answer(self, method: str, address: Address, body: bytes = b"") -> Reply:
-        """Answer one request. Raises BadAddressError, BadLaneError, FaultError, CassetteError."""
+        """Answer one request."""
         name = address.path.removeprefix(CONTROL).strip("/")
         endpoint = self._endpoints.get((method, name))
         if endpoint is None:
@@ -92,6 +92,8 @@ class Control:
             told = await endpoint(address, _values(body, f"{method} {address.path}"))
         except ConfigError as error:
             return 400, refusal.FINAL, refusal.body(str(error), "invalid_request_error", "bad_request")
+        except (AnsweredError, CassetteError) as error:  # the runner is told; it is no call that failed
+            return refusal.answer(error)
         return 200, refusal.JSON_TYPE, orjson.dumps(told)
 
     async def _health(self, _address: Address, _values: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +103,7 @@ class Control:
         return {
             "version": __version__,
             "mode": self._lanes.mode,
-            "cassettes": [tape.title for tape in self._shelf],
+            "cassettes": sorted({tape.title for tape in self._shelf}),
             "calls": {fate.value: self._ledger.total(fate) for fate in Fate},
         }
 

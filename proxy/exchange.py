@@ -105,13 +105,16 @@ class Exchange:
     async def answer(self, request: Request, address: Address, client: Client) -> None:
         """Answer one API request.
 
-        Raises BadAddressError for a cassette outside of the folder, BadLaneError for a test's call after its end,
-        FaultError for a fault that there is not.
+        Raises BadAddressError for a cassette outside of the folder, BadLaneError for a test's call after its end.
         """
         address = self._lanes.resolve(address)
         lane = self._lanes.find(address)
         with lane.busy():
-            asked = self._ask(request, address, client, lane)
+            try:
+                asked = self._ask(request, address, client, lane)
+            except FaultError as error:
+                await self._refuse_fault(error, request, address, client)
+                return
             try:
                 await self._go(asked, address)
             except (AnsweredError, CassetteError) as error:  # nothing was answered yet
@@ -126,7 +129,11 @@ class Exchange:
         if action is Action.PLAY and tape:
             await self._play(asked, tape, drawn)
         elif action is Action.CAPTURE and tape:
-            await self._capture(asked, tape, drawn)
+            spoilt = asked.lane.spoilt.pop(asked.track, None)
+            if spoilt and retry_count(asked.request.headers):
+                await self._play_spoilt(asked, *spoilt)
+            else:
+                await self._capture(asked, tape, drawn)
         elif action is Action.FORWARD:
             await self._forward(asked)
         else:
@@ -242,8 +249,18 @@ class Exchange:
             recording = _Recording(asked, slot, tape, self._ledger, line)
             await self._record(asked, answer, recording)
         if asked.faults and recording.response:
+            asked.lane.spoilt[asked.track] = slot.name, recording.response
             injected = inject(recording.response, asked.faults)
             await self._send_recorded(asked, injected, None, _mark(Fate.RECORDED, slot.name))
+
+    async def _play_spoilt(self, asked: _Asked, take: str, response: Response) -> None:
+        """Answer the retry of a call whose answer was spoilt on purpose with the same take, as a replay will."""
+        injected = inject(response, asked.faults)
+        call = _call(asked, Fate.PLAYED, injected.response.status, take)
+        self._enter(replace(call, response=injected.response, injected=_texts(asked.faults)))
+        if asked.faults:
+            asked.lane.spoilt[asked.track] = take, response
+        await self._send_recorded(asked, injected, None, _mark(Fate.PLAYED, take))
 
     async def _record(self, asked: _Asked, answer: Answer, recording: _Recording) -> None:
         """Store an answer while it passes; where a fault is wanted of it, store the whole of it first."""
@@ -288,6 +305,18 @@ class Exchange:
         self._enter(replace(_call(asked, fate, status, note=str(error)), failed=True))
         asked.client.start(status, headers + _mark(fate, asked.track.key[:KEY_DIGITS]), length=len(body))
         await asked.client.write([body], last=True)
+
+    async def _refuse_fault(self, error: FaultError, request: Request, address: Address, client: Client) -> None:
+        """Answer a call that asks for a fault that there is not; its test fails, though it expects errors."""
+        log.warning("%s", error)
+        status, headers, body = refusal.answer(error)
+        cassette = str(self._shelf.path_of(address.cassette))
+        fate = Fate.NOT_RECORDED
+        self._enter(
+            Call(fate, cassette, address.lane, "", request.method, request.path, status, str(error), failed=True)
+        )
+        client.start(status, (*headers, ("x-llmtape", fate.value)), length=len(body))
+        await client.write([body], last=True)
 
     async def _pass(self, asked: _Asked, answer: Answer, fate: Fate, note: str = "") -> None:
         """Hand on an answer that is not recorded; where the client leaves, so do we."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from proxy.core.deck import Repeats
     from proxy.core.faults import Fault
     from proxy.core.marks import Places
-    from proxy.core.model import Interaction
+    from proxy.core.model import Interaction, Response, Track
     from proxy.wanted import Wanted
 
 
@@ -66,6 +66,8 @@ class Lane:
         """Set as its end begins: what still stalls on purpose may go."""
         self.is_closed = False
         self.held: list[Interaction] = []
+        self.spoilt: dict[Track, tuple[str, Response]] = {}
+        """The latest recordings, by name, whose answer was spoilt on purpose, and may be asked for again."""
         self._page: list[Line] = []
         self._arrived = 0
         self._running = 0
@@ -215,6 +217,7 @@ class Lanes:
         if old := self._started.pop((path, wanted.lane), None):
             old.over.set()
             old.is_closed = True
+            self._mark_dropped(old, "its test was started again before it ended", failed=False)
             self._ledger.close(path, wanted.lane)
         lane.keep(self._ledger.open(path, wanted.lane))
         self._started[path, wanted.lane] = lane
@@ -257,6 +260,12 @@ class Lanes:
         account = replace(lane.account(trouble), unplayed=account.unplayed)
         self._ended[place] = _sheet(account, passed=passed)
         return account
+
+    def close(self) -> None:
+        """Drop what lanes hold whose end nobody told, and count it as lost."""
+        for lane in self._started.values():
+            lane.is_closed = True
+            self._mark_dropped(lane, f"lane {lane.name!r} was started and never ended", failed=True)
 
     def sheets(self) -> dict[tuple[str, str], LaneSheet]:
         """Write down of each lane that was started what its receipt tells."""
@@ -302,7 +311,7 @@ class Lanes:
             repeats=wanted.repeats or policy.repeats,
             rules=wanted.rules or policy.rules,
             faults=wanted.faults,
-            recorder=wanted.recorder,
+            recorder=wanted.recorder or policy.recorder,
         )
 
     def _check(self, mode: Mode) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from proxy.core.errors import ConfigError, LlmtapeError
+from proxy.core.ledger import Fate
 from proxy.core.modes import Mode, records
 
 if TYPE_CHECKING:
@@ -86,10 +88,11 @@ def llmtape(request: pytest.FixtureRequest) -> Iterator[Taped]:
     session = request.config.stash[_SESSION]
     try:
         running = session.begin(request.node)
-    except LlmtapeError as error:
-        pytest.fail(str(error), pytrace=False)
+    except (LlmtapeError, pytest.UsageError) as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     with running.taped.pointed():
         yield running.taped
+    session.between_tests(request.node)  # where fixtures with a wider scope end now, too
 
 
 @pytest.fixture(autouse=True)
@@ -114,15 +117,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.config.stash[_SESSION].collected.append(item)
 
 
-def pytest_collectreport(report: pytest.CollectReport) -> None:
-    """Note that not all tests are known."""
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note where not all tests are known."""
+    report = yield
     if report.failed:
-        _BROKEN.add(report.nodeid)
+        collector.config.stash[_SESSION].broken.add(collector.nodeid)
+    return report
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Let calls of fixtures with a wider scope than the test go to their module's cassette."""
+    if _RUNNING in item.stash:  # of a run of the same test before, by a plugin for reruns
+        del item.stash[_RUNNING]
     item.config.stash[_SESSION].between_tests(item)
     return (yield)
 
@@ -162,10 +172,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     running = item.stash.get(_RUNNING, None)
     if running is None:
         return report
+    if report.skipped and call.excinfo and running.is_ours(call.excinfo.value):
+        report.outcome = "failed"  # xfail expects a failure of the test, not that it was asked for nothing
+        del report.wasxfail
     went_well = report.passed or (report.skipped and hasattr(report, "wasxfail"))
     running.passed = running.passed and went_well
-    is_own = not (call.excinfo and call.excinfo.value is running.failure)
-    if report.failed and is_own and (problems := running.problems()):
+    if report.failed and (problems := running.tell(call.excinfo)):
         report.sections.append(("llmtape", "\n\n".join(problems)))
     return report
 
@@ -217,12 +229,14 @@ class Session:
         self.is_autouse = bool(config.getini("llmtape_autouse"))
         self.is_strict = bool(config.getoption("llmtape_strict"))
         self.collected: list[pytest.Item] = []
+        self.broken: set[str] = set()
         self.told: list[dict[str, Any]] = []
         self.crashed = 0
         self.receipt: Receipt | None = None
         self.failed = ""
         self._loaded: Loaded | None = None
         self._background: Background | None = None
+        self._missed: Counter[tuple[str, str]] = Counter()
         self._stack = ExitStack()
 
     @property
@@ -250,7 +264,12 @@ class Session:
         if self._background is None:
             from proxy.testing import Background  # noqa: PLC0415  see the module's rule
 
-            background = Background(self.loaded.config, self.mode, upstream_key=self.loaded.upstream_key)
+            background = Background(
+                self.loaded.config,
+                self.mode,
+                upstream_key=self.loaded.upstream_key,
+                recorder="pytest --llmtape=record",
+            )
             background.start()
             self._background = background
         return self._background
@@ -275,7 +294,7 @@ class Session:
         wanted = self.wanted(item)
         background = self.start()
         taped = background.begin(wanted)
-        item.stash[_RUNNING] = running = Running(background, taped, is_strict=self.is_strict)
+        item.stash[_RUNNING] = running = Running(background, taped, self._missed, is_strict=self.is_strict)
         return running
 
     def wanted(self, item: pytest.Item) -> Wanted:
@@ -287,7 +306,7 @@ class Session:
         cassette = said.pop("cassette", None) or place.cassette
         if owner is not None and cassette == place.cassette:
             # One cassette has one set of rules; those of a test or class need a cassette beside their module's.
-            cassette = f"{cassette}.{_NOT_OF_A_NAME.sub('-', getattr(owner, 'originalname', None) or owner.name)}"
+            cassette = ".".join((cassette, *_names(owner)))
         where = f"@pytest.mark.{MARKER} of {item.nodeid}"
         wanted = read({**said, "cassette": cassette, "lane": place.lane}, self.loaded.config.rules, where)
         mode = wanted.mode if wanted.mode and (self.explicit is None or wanted.mode is Mode.REPLAY) else self.mode
@@ -301,8 +320,15 @@ class Session:
         if self._background is None:
             return None
         self._background.stop()
+        receipt = self._background.proxy.receipt
         orphans = _orphans(self.loaded, self.base, self.collected, self._config)
-        return {"receipt": self._background.proxy.receipt.as_dict(), "orphans": orphans}
+        return {"receipt": receipt.as_dict(), "orphans": orphans, "strays": list(self._strays(receipt))}
+
+    def _strays(self, receipt: Receipt) -> Iterator[str]:
+        """Report the misses that belong to no test: before it, after it, or in no lane of one."""
+        for lane in receipt.lanes:
+            if (stray := lane.missed - self._missed[lane.cassette, lane.lane]) > 0:
+                yield from lane.misses[-stray:] or [f"{stray} calls in lane {lane.lane!r} of {lane.cassette} missed"]
 
     def conclude(self) -> None:
         """Merge what all processes did, judge what belongs to no test, and write the receipts."""
@@ -313,9 +339,7 @@ class Session:
 
         receipt = merged([from_dict(told["receipt"]) for told in self.told])
         self.receipt = replace(receipt, faults=receipt.faults + self.crashed)
-        strays = [lane for lane in receipt.lanes if lane.passed is None and lane.missed]
-        if strays:
-            self.failed = "\n\n".join(miss for lane in strays for miss in lane.misses)
+        self.failed = "\n\n".join(stray for told in self.told for stray in told["strays"])
         for name in self._config.getoption("llmtape_report"):
             try:
                 write(self.receipt, self._config.invocation_params.dir / name)
@@ -331,22 +355,25 @@ class Session:
 
 
 class Running:
-    """The lane of a test that runs. `passed` is whether all went well as far as it ran."""
+    """The lane of a test that runs. `passed` is whether all went well as far as it ran.
 
-    def __init__(self, background: Background, taped: Taped, *, is_strict: bool) -> None:
+    At its end it adds to `missed`, by cassette and lane, how many calls missed.
+    """
+
+    def __init__(
+        self, background: Background, taped: Taped, missed: Counter[tuple[str, str]], *, is_strict: bool
+    ) -> None:
         self.taped = taped
         self.passed = True
-        self.failure: BaseException | None = None
         self._background = background
+        self._missed = missed
         self._is_strict = is_strict
-        self._told = 0
+        self._failure: tuple[BaseException, tuple[str, ...]] | None = None
+        self._told: set[str] = set()
 
     def problems(self) -> tuple[str, ...]:
         """List what is wrong and was not told before."""
-        found = self._background.account(self.taped).problems(strict=self._is_strict)
-        new = found[self._told :]
-        self._told = len(found)
-        return new
+        return self._untold(self._background.account(self.taped).problems(strict=self._is_strict))
 
     def fail(self, problems: tuple[str, ...]) -> None:
         """Fail the test with reports alone: a traceback into the plugin would tell nothing."""
@@ -354,15 +381,33 @@ class Running:
         try:
             pytest.fail("\n\n".join(problems), pytrace=False)
         except BaseException as failure:
-            self.failure = failure
+            self._failure = failure, problems
             raise
 
+    def is_ours(self, failure: BaseException) -> bool:
+        """Tell whether it was raised by `fail`."""
+        return self._failure is not None and failure is self._failure[0]
+
+    def tell(self, shown: pytest.ExceptionInfo[BaseException] | None) -> tuple[str, ...]:
+        """List what is still to be told beside a failure that is shown: nothing where it is ours.
+
+        Ours need not be, though it was raised: a unittest case's own weighs more.
+        """
+        if self._failure and shown and self.is_ours(shown.value):
+            self._told.update(self._failure[1])
+            return ()
+        problems = self.problems()
+        self._told.update(problems)
+        return problems
+
     def end(self, *, passed: bool) -> tuple[str, ...]:
-        """End the lane; list what is wrong and was not told before, unless the test failed by itself."""
-        keeps = passed and self.passed
-        account = self._background.end(self.taped, passed=keeps)
-        found = account.problems(strict=False)
-        return found[self._told :] if keeps else ()
+        """End the lane; list what is wrong and was not told before, also where the test was skipped over it."""
+        account = self._background.end(self.taped, passed=passed and self.passed)
+        self._missed[account.cassette, account.lane] += len(account.misses)
+        return self._untold(account.problems(strict=False))
+
+    def _untold(self, problems: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(problem for problem in problems if problem not in self._told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +442,7 @@ def _part(name: str) -> str:
     return name if name[:1].isalnum() or name[:1] == "_" else f"_{name}"
 
 
-def _said(item: pytest.Item) -> tuple[dict[str, Any], Any]:
+def _said(item: pytest.Item) -> tuple[dict[str, Any], pytest.Item | pytest.Class | None]:
     """Merge the markers of a test; return also the node below its module that gives it rules of its own."""
     said: dict[str, Any] = {}
     owner = None
@@ -415,6 +460,13 @@ def _said(item: pytest.Item) -> tuple[dict[str, Any], Any]:
         for word, value in values.items():
             said.setdefault(word, value)
     return said, owner
+
+
+def _names(owner: pytest.Item | pytest.Class) -> Iterator[str]:
+    """Name a test or class from its module on; all of a test's parameters are one."""
+    for node in owner.listchain():
+        if isinstance(node, (pytest.Item, pytest.Class)):
+            yield _NOT_OF_A_NAME.sub("-", getattr(node, "originalname", None) or node.name)
 
 
 def _check_ci(session: Session, mode: Mode) -> None:
@@ -450,7 +502,7 @@ def _orphans(loaded: Loaded, base: Path, collected: list[pytest.Item], config: p
 def _partly_collected(base: Path, config: pytest.Config) -> set[str]:
     """Name the modules of which not all tests need be known: some were asked for by name, or it is broken."""
     named = [argument.partition("::")[0] for argument in config.args if "::" in argument]
-    broken = [node.partition("::")[0] for node in _BROKEN]
+    broken = [node.partition("::")[0] for node in config.stash[_SESSION].broken]
     files = [config.invocation_params.dir / name for name in named] + [config.rootpath / name for name in broken]
     partly = {file.resolve().relative_to(base).as_posix() for file in files if file.resolve().is_relative_to(base)}
     return partly if not config.getoption("lf", default=False) else {"*"} | _all_of(config, base)
@@ -465,6 +517,8 @@ def _summary(receipt: Receipt, mode: Mode, orphans: list[tuple[str, str]], crash
     unplayed = [lane for lane in receipt.lanes if lane.unplayed and lane.passed]
     extra = _counted(sum(len(lane.unplayed) for lane in unplayed), "unplayed") + _counted(len(orphans), "orphaned")
     yield f"{mode}: {told}{extra}"
+    if receipt.counts[Fate.NOT_RECORDED]:
+        yield "  not recorded: answers to tests that failed, and 401, 403, 408, 409, 429 and 5xx (record.errors)"
     yield from _listed("unplayed", [f"{lane.lane}: {', '.join(lane.unplayed)}" for lane in unplayed])
     yield from _listed("orphaned, its test is gone", [f"{lane} in {cassette}" for cassette, lane in orphans])
     if crashed:
@@ -485,4 +539,3 @@ def _listed(what: str, lines: list[str]) -> Iterator[str]:
 
 _SESSION: Final = pytest.StashKey[Session]()
 _RUNNING: Final = pytest.StashKey[Running]()
-_BROKEN: Final[set[str]] = set()

@@ -58,11 +58,18 @@ class Proxy:
     brings all cassettes to rest.
 
     The default cassette is opened at once; with `needs_default` false it may be missing where there are others in the
-    folder, and with None it is opened only when asked for.
+    folder, and with None it is opened only when asked for. `recorder` is the command that misses name, where it is
+    not `llmtape auto`.
     """
 
     def __init__(
-        self, config: Config, mode: Mode, *, upstream_key: str | None = None, needs_default: bool | None = True
+        self,
+        config: Config,
+        mode: Mode,
+        *,
+        upstream_key: str | None = None,
+        needs_default: bool | None = True,
+        recorder: str = "",
     ) -> None:
         self.config = config
         self.mode = mode
@@ -70,6 +77,7 @@ class Proxy:
         self.port = 0
         self._upstream_key = upstream_key if config.server.token else None
         self._needs_default = needs_default
+        self._recorder = recorder
         self._guard = Guard(frozenset(config.server.hosts), config.server.token)
         self._stack = AsyncExitStack()
         self._running: set[asyncio.Task[None]] = set()
@@ -104,6 +112,7 @@ class Proxy:
             self.lanes = Lanes(self._policy(), shelf, self.ledger, patience_s=self.config.server.drain_s)
             self._receipts = Receipts(self.mode, shelf, self.ledger, self.lanes)
             stack.callback(self._receipts.gather)
+            stack.callback(self.lanes.close)
             self._exchange = Exchange(self.lanes, shelf, self.ledger, clock=_microseconds, sleep=asyncio.sleep)
             self._control = Control(self.lanes, shelf, self.ledger, self.config.rules, lambda: self.url)
             self._upstreams = await stack.enter_async_context(AsyncExitStack())
@@ -188,6 +197,7 @@ class Proxy:
             config.rules,
             places(),
             frozenset({self._upstream_key.encode()} if self._upstream_key else ()),
+            recorder=self._recorder,
         )
 
     async def _listen(self, stack: AsyncExitStack) -> None:

@@ -61,8 +61,8 @@ class Background:
     The port is a free one. Starting raises ConfigError, ServerError.
     """
 
-    def __init__(self, config: Config, mode: Mode, *, upstream_key: str | None = None) -> None:
-        self.proxy = Proxy(config, mode, upstream_key=upstream_key, needs_default=None)
+    def __init__(self, config: Config, mode: Mode, *, upstream_key: str | None = None, recorder: str = "") -> None:
+        self.proxy = Proxy(config, mode, upstream_key=upstream_key, needs_default=None, recorder=recorder)
         self._started: Future[asyncio.AbstractEventLoop] = Future()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="llmtape", daemon=True)
@@ -82,7 +82,11 @@ class Background:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         self._thread.start()
-        self._started.result()
+        try:
+            self._started.result()
+        except LlmtapeError:
+            self._thread.join()
+            raise
 
     def stop(self) -> None:
         """Wait for running answers, bring all cassettes to rest, and end the thread."""

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import os
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from proxy.config import Config, Loaded, environment_for_command, load, places, settings, variable
+from proxy.config import (
+    Config,
+    Loaded,
+    environment_for_command,
+    is_ci,
+    load,
+    places,
+    pointed_at,
+    rules_over,
+    settings,
+    variable,
+)
 from proxy.core.deck import Incomplete, Repeats
 from proxy.core.errors import ConfigError
 from proxy.core.keep import Errors
-from proxy.core.rules import PathAction, PathRule, Pattern
+from proxy.core.rules import DEFAULT, PathAction, PathRule, Pattern, Rules
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "config.example.toml"
@@ -411,7 +423,104 @@ def test_a_commands_environment_points_to_the_proxy(monkeypatch: pytest.MonkeyPa
     assert os.environ["OPENAI_BASE_URL"] == "https://elsewhere/v1"
 
 
+URL = "http://127.0.0.1:5/v1"
+POINTED = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_API_KEY", "LLMTAPE_URL", "NO_PROXY", "no_proxy")
+AZURE = ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY")
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment in which no SDK is pointed anywhere."""
+    for name in (*POINTED, *AZURE):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_this_process_is_pointed_to_the_proxy_for_as_long_as_a_block_lasts(bare: pytest.MonkeyPatch) -> None:
+    bare.setenv("OPENAI_BASE_URL", "https://elsewhere/v1")
+    before = dict(os.environ)
+    with pointed_at(URL, key="dummy"):
+        assert (os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_BASE"]) == (URL, URL)
+        assert os.environ["OPENAI_API_KEY"] == "dummy"
+        assert os.environ["LLMTAPE_URL"] == "http://127.0.0.1:5"
+        assert "127.0.0.1" in os.environ["NO_PROXY"]
+        assert not set(AZURE) & os.environ.keys()
+    assert dict(os.environ) == before
+
+
+def test_this_process_is_pointed_back_where_a_block_fails(bare: pytest.MonkeyPatch) -> None:
+    del bare
+    before = dict(os.environ)
+    with suppress(KeyError), pointed_at(URL):
+        raise KeyError
+    assert dict(os.environ) == before
+
+
+def test_blocks_may_stand_in_each_other(bare: pytest.MonkeyPatch) -> None:
+    del bare
+    with pointed_at(URL):
+        with pointed_at("http://127.0.0.1:5/@:a/v1", root="http://127.0.0.1:5"):
+            assert os.environ["OPENAI_BASE_URL"] == "http://127.0.0.1:5/@:a/v1"
+            assert os.environ["LLMTAPE_URL"] == "http://127.0.0.1:5"
+        assert os.environ["OPENAI_BASE_URL"] == URL
+    assert not set(POINTED) & os.environ.keys()
+
+
+@pytest.mark.parametrize(("own", "expected"), [("own", "own"), ("", "dummy"), (None, "dummy")])
+def test_offline_the_sdks_of_azure_are_pointed_there_too(
+    bare: pytest.MonkeyPatch, own: str | None, expected: str
+) -> None:
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"):
+        if own is not None:
+            bare.setenv(name, own)
+    with pointed_at(URL, key="dummy", is_offline=True):
+        assert os.environ["AZURE_OPENAI_ENDPOINT"] == "http://127.0.0.1:5"
+        assert os.environ["OPENAI_API_KEY"] == os.environ["AZURE_OPENAI_API_KEY"] == expected
+    assert os.environ.get("AZURE_OPENAI_API_KEY") == own
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *[(value, True) for value in ("true", "1", "True", "yes", "woodpecker")],
+        *[(value, False) for value in ("", " ", "0", "false", "FALSE", "no", None)],
+    ],
+)
+def test_it_is_ci_where_the_variable_says_so(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, *, expected: bool
+) -> None:
+    assert is_ci({} if value is None else {"CI": value}) is expected
+    if value is None:
+        monkeypatch.delenv("CI", raising=False)
+    else:
+        monkeypatch.setenv("CI", value)
+    assert is_ci() is expected
+
+
 # Rules
+
+
+def test_some_rules_are_set_over_others() -> None:
+    rules = Rules(scrub=("date",), pattern=(Pattern(name="a", pattern="x"),))
+    assert rules_over(rules, {"sort_tools": True, "scrub": ["uuid"]}, "here") == Rules(
+        scrub=("uuid",), sort_tools=True, pattern=(Pattern(name="a", pattern="x"),)
+    )
+    assert rules_over(rules, {}, "here") == rules
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"sort_tool": True},
+        {"sort_tools": "yes"},
+        {"scrub": ["dates"]},
+        {"pattern": [{"name": "a", "pattern": "("}]},
+        {"path": [{"name": "a", "path": "$.x", "act": "drop"}]},
+    ],
+)
+def test_rules_that_cannot_be_are_refused_with_their_source(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="here"):
+        rules_over(DEFAULT, values, "here")
 
 
 RULES = """

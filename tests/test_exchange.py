@@ -15,7 +15,23 @@ from proxy.core.ledger import Fate
 from proxy.core.model import Outcome, Request
 from proxy.core.modes import Mode
 from proxy.demo.script import Hold, Reached, Script, ScriptedUpstream, plain, stream
-from tests.running import CHAT, DONE, NOWHERE, STOP, RawAnswer, ask, chat, delta, recordings, running
+from tests.running import (
+    CHAT,
+    DONE,
+    NOWHERE,
+    STOP,
+    RawAnswer,
+    ask,
+    chat,
+    connected,
+    delta,
+    leave,
+    read_chunk,
+    read_head,
+    recordings,
+    request,
+    running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -387,6 +403,7 @@ NAMES = [
     "/@%2Fetc%2Fx/v1",
     "/@a%2F..%2Fb/v1",
     "/@/v1",
+    "/@..:lane/v1",
     "/@.hidden/v1",
     "/@a%00/v1",
 ]
@@ -612,3 +629,207 @@ async def test_a_lane_that_bears_a_credential_is_refused(cassette: Path) -> None
         answer = await ask(f"{base}/@c:planted-key-0123456789/v1{CHAT}", chat(), headers=key)
     assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "bad_address")
     assert upstream.requests == []
+
+
+# Faults on purpose
+
+
+EVENTS = [delta("one"), delta("two"), STOP, DONE]
+
+
+def fault(text: str, **more: str) -> dict[str, str]:
+    return {"X-LLMtape-Fault": text, **more}
+
+
+async def record_both(cassette: Path) -> None:
+    """Record a plain answer and a stream."""
+    asked = [chat(), chat(stream=True)]
+    await calls(Mode.RECORD, cassette, asked, plain(body=b'{"n":1}'), stream(EVENTS))
+
+
+async def faulted(
+    mode: Mode, cassette: Path, text: str, body: bytes, *scripts: Any, times: int = 1, **settings: Any
+) -> list[RawAnswer]:
+    """Ask for a fault so often, through one proxy."""
+    async with ScriptedUpstream(*scripts) as upstream:
+        url = upstream.url if scripts else NOWHERE
+        async with running(mode, cassette, url, **settings) as proxy:
+            return [await ask(proxy.url + CHAT, body, headers=fault(text)) for _ in range(times)]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_a_status_on_purpose_is_answered_in_every_mode_without_upstream_or_take(
+    cassette: Path, mode: Mode
+) -> None:
+    await record_both(cassette)
+    before = contents(cassette.parent)
+    async with ScriptedUpstream() as upstream, running(mode, cassette, upstream.url) as proxy:
+        answer = await ask(proxy.url + CHAT, chat(), headers=fault("status=429"))
+        total = proxy.ledger.total(Fate.INJECTED)
+    assert (answer.status, n(answer)) == (429, "rate_limit_exceeded")
+    assert answer.headers["retry-after-ms"] == "1"
+    assert answer.headers["x-llmtape"].startswith("injected ")
+    assert answer.headers["x-llmtape-fault"] == "status=429"
+    assert (total, proxy.ledger.faults, upstream.connections) == (1, 0, 0)
+    assert contents(cassette.parent) == before
+
+
+async def test_a_status_on_purpose_spends_no_take(cassette: Path) -> None:
+    await calls(Mode.RECORD, cassette, [chat()] * 2, numbered())
+    async with running(Mode.REPLAY, cassette) as proxy:
+        url = proxy.url + CHAT
+        answers = [await ask(url, chat(), headers=headers) for headers in (fault("status=500"), {}, fault("cut"), {})]
+    assert [answer.status for answer in answers] == [500, 200, 200, 200]
+    assert [answer.headers["x-llmtape"].rpartition(":")[2] for answer in answers[1:]] == ["1", "2", "2"]
+
+
+async def test_a_header_that_an_sdk_sends_again_counts_the_tries_of_one_call(cassette: Path) -> None:
+    await record_both(cassette)
+    async with running(Mode.REPLAY, cassette) as proxy:
+        tried = [
+            await ask(proxy.url + CHAT, chat(), headers=fault("status=503; calls=1-2", **retry(count)))
+            for count in (0, 1, 2)
+        ]
+    assert [answer.status for answer in tried] == [503, 503, 200]
+
+
+async def test_the_asking_makes_no_key_and_reaches_neither_upstream_nor_file(cassette: Path) -> None:
+    async with ScriptedUpstream(numbered()) as upstream, running(Mode.RECORD, cassette, upstream.url) as proxy:
+        await ask(proxy.url + CHAT, chat(), headers=fault("delay=1ms"))
+    assert upstream.requests[0].header("x-llmtape-fault") is None
+    (played,) = await calls(Mode.REPLAY, cassette, [chat()])
+    assert n(played) == 1
+    assert "x-llmtape-fault" not in played.headers
+    assert not any(b"llmtape-fault" in data for data in contents(cassette.parent))
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "ended"),
+    [
+        ("cut; after=1", EVENTS[0], False),
+        ("cut; after=1; end=clean", EVENTS[0], True),
+        ("malformed; at=2", None, True),
+        ("error; at=2", None, True),
+        ("framing=bytes", b"".join(EVENTS), True),
+        ("framing=split; seed=3", b"".join(EVENTS), True),
+        ("framing=glue", b"".join(EVENTS), True),
+        ("delay=1ms", b"".join(EVENTS), True),
+        ("delay=1ms, cut; after=2", b"".join(EVENTS[:2]), False),
+    ],
+)
+@pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.RECORD, Mode.AUTO])
+async def test_a_fault_is_done_to_a_stream_played_or_recorded_just_now_in_the_same_way(
+    cassette: Path, mode: Mode, text: str, body: bytes | None, *, ended: bool
+) -> None:
+    await record_both(cassette)
+    asked = chat(stream=True)
+    (answer,) = await faulted(mode, cassette, text, asked, stream(EVENTS))
+    (played,) = await faulted(Mode.REPLAY, cassette, text, asked)
+    assert (answer.status, answer.ended, answer.body) == (200, ended, played.body)
+    assert answer.headers["x-llmtape-fault"] == text
+    assert answer.headers["x-llmtape"].split()[0] == ("recorded" if mode is Mode.RECORD else "played")
+    if body is not None:
+        assert answer.body == body
+    else:
+        assert answer.body.startswith(EVENTS[0])
+        assert answer.body != b"".join(EVENTS)
+
+
+@pytest.mark.parametrize("text", ["cut", "stall", "error", "malformed", "framing=bytes", "status=500"])
+@pytest.mark.parametrize("body", [chat(), chat(stream=True)], ids=["plain", "stream"])
+async def test_a_fault_changes_no_recording(cassette: Path, body: bytes, text: str) -> None:
+    await record_both(cassette)
+    before = [one.response.body for one in recordings(cassette)]
+    async with running(Mode.REPLAY, cassette) as proxy:
+        async with connected(proxy.url) as (reader, writer):
+            writer.write(request(proxy.url + CHAT, body, headers=fault(text)))
+            await read_head(reader)
+        assert (await ask(proxy.url + CHAT, body)).body in before
+    assert [one.response.body for one in recordings(cassette)] == before
+
+
+@pytest.mark.parametrize("text", ["cut", "error", "malformed", "framing=bytes"])
+async def test_what_is_recorded_with_a_fault_is_stored_whole(cassette: Path, text: str) -> None:
+    (live,) = await faulted(Mode.RECORD, cassette, text, chat(stream=True), stream(EVENTS))
+    (recorded,) = recordings(cassette)
+    assert (recorded.response.body, recorded.response.outcome) == (b"".join(EVENTS), Outcome.COMPLETE)
+    if text != "framing=bytes":
+        assert live.body != recorded.response.body
+    (played,) = await calls(Mode.REPLAY, cassette, [chat(stream=True)])
+    assert played.body == b"".join(EVENTS)
+
+
+async def test_a_plain_answer_is_cut_within_and_broken_and_replaced(cassette: Path) -> None:
+    await record_both(cassette)
+    (cut,) = await faulted(Mode.REPLAY, cassette, "cut", chat())
+    (broken,) = await faulted(Mode.REPLAY, cassette, "malformed", chat())
+    (error,) = await faulted(Mode.REPLAY, cassette, "error", chat())
+    assert (cut.ended, broken.ended, error.ended) == (False, True, True)
+    assert b'{"n":1}'.startswith(cut.body)
+    assert b'{"n":1}'.startswith(broken.body)
+    assert len(broken.body) < len(b'{"n":1}')
+    assert (error.status, json.loads(error.body)["error"]["type"]) == (500, "server_error")
+
+
+async def test_bytes_that_come_one_by_one_are_http_chunks_of_one(cassette: Path) -> None:
+    await record_both(cassette)
+    async with running(Mode.REPLAY, cassette) as proxy:
+        answer = await ask(proxy.url + CHAT, chat(), headers=fault("framing=bytes"))
+    assert answer.body == b'{"n":1}'
+    assert "content-length" not in answer.headers
+
+
+async def test_an_answer_that_is_late_on_purpose_comes_whole(cassette: Path) -> None:
+    await record_both(cassette)
+    loop = asyncio.get_running_loop()
+    for text in ("delay=50ms", "status=503, delay=50ms"):
+        began = loop.time()
+        (answer,) = await faulted(Mode.REPLAY, cassette, text, chat())
+        assert loop.time() - began >= 0.05
+        assert answer.ended
+
+
+async def test_a_client_that_leaves_a_stalled_answer_leaves_nothing_running(cassette: Path) -> None:
+    await record_both(cassette)
+    async with running(Mode.REPLAY, cassette) as proxy:
+        async with connected(proxy.url) as (reader, writer):
+            writer.write(request(proxy.url + CHAT, chat(stream=True), headers=fault("stall; after=1")))
+            assert (await read_head(reader))[0] == 200
+            assert await read_chunk(reader) == EVENTS[0]
+            assert proxy.running == 1
+            await leave(writer)
+        assert (await ask(proxy.url + CHAT, chat())).status == 200
+
+
+async def test_a_miss_stays_a_miss_whatever_fault_is_asked_for(cassette: Path) -> None:
+    await record_both(cassette)
+    (answer,) = await faulted(Mode.REPLAY, cassette, "cut", chat("Something else."))
+    assert (answer.status, n(answer)) == (424, "not_recorded")
+
+
+@pytest.mark.parametrize("text", ["statu=429", "status", "cut; before=1", "", "delay=2 weeks"])
+@pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.RECORD])
+async def test_a_fault_that_there_is_not_is_refused_before_anything_is_done(
+    cassette: Path, text: str, mode: Mode
+) -> None:
+    await record_both(cassette)
+    async with ScriptedUpstream() as upstream, running(mode, cassette, upstream.url) as proxy:
+        answer = await ask(proxy.url + CHAT, chat(), headers=fault(text))
+    assert (answer.status, n(answer)) == (400, "bad_fault")
+    assert upstream.connections == 0
+    assert proxy.ledger.faults == 1
+
+
+@pytest.mark.parametrize("text", ["cut", "stall", "delay=1s", "framing=bytes"])
+async def test_in_passthrough_only_a_status_can_be_asked_for(cassette: Path, text: str) -> None:
+    async with ScriptedUpstream() as upstream, running(Mode.PASSTHROUGH, cassette, upstream.url) as proxy:
+        answer = await ask(proxy.url + CHAT, chat(), headers=fault(text))
+    assert (answer.status, n(answer)) == (400, "bad_fault")
+    assert "status=N" in json.loads(answer.body)["error"]["message"]
+    assert upstream.connections == 0
+
+
+async def test_an_error_that_is_not_recorded_is_passed_on_without_the_fault(cassette: Path) -> None:
+    (answer,) = await faulted(Mode.RECORD, cassette, "cut", chat(), plain(500, body=b'{"n":7}'))
+    assert (answer.status, n(answer), answer.ended) == (500, 7, True)
+    assert answer.headers["x-llmtape"].startswith("not-recorded ")

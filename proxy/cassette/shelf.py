@@ -82,7 +82,7 @@ class Tape:
         if alone:
             takes = [take for take in takes if take.track.lane in {asked.lane, ""}]
         drawn = self.deck.draw(asked, takes, retry=retry, repeats=repeats)
-        if drawn.found is Found.NOT_RECORDED and (others := self._reader.takes_of_key(asked.key)):
+        if drawn.found is Found.NOT_RECORDED and not alone and (others := self._reader.takes_of_key(asked.key)):
             return Drawn(Found.OTHER_VARIANT, others[0])
         return drawn
 

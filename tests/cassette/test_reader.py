@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy.cassette import format as layout
-from proxy.cassette.reader import Reader
+from proxy.cassette.reader import Reader, lanes_in
 from proxy.cassette.rekey import rekey
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
@@ -537,6 +537,47 @@ def test_a_stream_comes_back_event_by_event(path: Path) -> None:
     made = taken(HELLO, answer(*events, headers=SSE_TYPE), variant=Variant.SSE_USAGE)
     store(path, [made])
     assert held(path) == [made]
+
+
+# Lanes
+
+
+def test_the_takes_of_a_lane_come_as_they_were_asked_for_and_those_of_no_other(path: Path) -> None:
+    asked = [("a", "one"), ("b", "one"), ("a", "two"), ("", "one"), ("a", "one")]
+    store(path, arriving([Call(question(text), lane=lane) for lane, text in asked]), AUTO)
+    one, two = (normalize(question(text)).key for text in ("one", "two"))
+    with Reader(path) as reader:
+        takes = [(take.track.key, take.number) for take in reader.takes_of_lane("a")]
+        assert [len(reader.takes_of_lane(lane)) for lane in ("b", "", "none")] == [1, 1, 0]
+    assert takes == [(one, 1), (two, 1), (one, 2)]
+
+
+def test_under_other_rules_a_lane_has_its_takes_as_they_are_found(path: Path) -> None:
+    rules = Rules(scrub=("date",))
+    store(path, arriving([Call(question(f"on 2026-11-{day}"), lane="a") for day in (21, 22)]))
+    with Reader(path, rules) as reader:
+        key = normalize(question("on 2026-11-23"), rules).key
+        assert [(take.track.key, take.number) for take in reader.takes_of_lane("a")] == [(key, 1), (key, 2)]
+
+
+def test_the_lanes_of_a_cassette_are_named_sorted_each_once(path: Path) -> None:
+    store(path, arriving([Call(HELLO, lane=lane) for lane in ("b", "", "a", "b")]))
+    assert lanes_in(path) == ["", "a", "b"]
+    assert files(path) == [path.name]
+
+
+def test_the_lanes_of_a_cassette_are_named_whatever_rules_made_its_keys(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"), lane="a")])
+    rekey(path, Rules(scrub=("date",)), lambda _: True)
+    assert lanes_in(path) == ["a"]
+
+
+def test_what_has_no_lanes_is_told(path: Path) -> None:
+    with pytest.raises(CassetteError, match=str(path)):
+        lanes_in(path)
+    path.write_text("no cassette")
+    with pytest.raises(CassetteError, match=str(path)):
+        lanes_in(path)
 
 
 # Beside other processes

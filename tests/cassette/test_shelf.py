@@ -263,6 +263,131 @@ def test_the_nearest_is_named_as_it_is_found(shelves: Shelves, rules: Rules) -> 
     assert tape.look_up(nearest.take.track, retry=False).take == nearest.take
 
 
+# Lanes
+
+
+def lane(name: str) -> Track:
+    return replace(TRACK, lane=name)
+
+
+def test_alone_a_lane_plays_its_own_takes_and_those_of_no_lane(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(name.encode()), lane=name) for name in ("a", "b")])
+    tape = shelves.tape(Mode.REPLAY)
+    assert tape.look_up(lane("c"), retry=False).found is Found.PLAYABLE
+    assert tape.look_up(lane("c"), retry=False, alone=True).found is Found.NOT_RECORDED
+    assert tape.look_up(lane("a"), retry=False, alone=True).found is Found.PLAYABLE
+
+
+def test_alone_a_lane_without_takes_plays_those_of_no_lane(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(name.encode()), lane=name) for name in ("", "b")])
+    drawn = shelves.tape(Mode.REPLAY).look_up(lane("c"), retry=False, alone=True)
+    assert drawn.take is not None
+    assert drawn.take.track.lane == ""
+
+
+def test_a_look_up_may_want_other_repeats(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"1"))])
+    tape = shelves.tape(Mode.REPLAY)
+    wanted = (None, Repeats.ERROR, Repeats.LAST)
+    drawn = [tape.look_up(TRACK, retry=False, repeats=repeats) for repeats in wanted]
+    assert [(one.found, one.is_again) for one in drawn] == [
+        (Found.PLAYABLE, False),
+        (Found.EXHAUSTED, False),
+        (Found.PLAYABLE, True),
+    ]
+
+
+def test_a_lane_that_is_restarted_plays_and_numbers_from_the_first(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"%d" % number), number) for number in (1, 2)])
+    tape = shelves.tape(Mode.REPLAY)
+    play(tape, 2)
+    tape.restart("")
+    assert play(tape, 2) == [b"1", b"2"]
+    recorder = shelves.tape(Mode.RECORD)
+    nothing = Deck().draw(TRACK, ())
+    assert [recorder.reserve(asked, nothing) for asked in (lane("a"), lane("a"), lane("b"))] == [1, 2, 1]
+    recorder.restart("a")
+    assert [recorder.reserve(asked, nothing) for asked in (lane("a"), lane("b"))] == [1, 2]
+
+
+def test_a_take_that_an_attempt_did_not_record_anew_is_free_for_the_next(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"stump", outcome=Outcome.CUT), lane="a")])
+    tape = shelves.tape(Mode.AUTO)
+    for _ in "ab":
+        assert tape.reserve(lane("a"), tape.look_up(lane("a"), retry=False)) == 1
+        tape.restart("a")
+
+
+def test_recorded_anew_beside_an_open_reader_takes_are_numbered_from_the_first(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"1"), lane="a")])
+    tape = shelves.tape(Mode.AUTO)
+    assert tape.reserve(lane("a"), Deck().draw(TRACK, ())) == 1
+
+
+def test_a_lane_is_saved_at_once_and_replaces_what_it_had(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"old"), number, lane="a") for number in (1, 2)])
+    tape = shelves.tape(Mode.RECORD)
+    tape.save_lane("a", [taken(HELLO, answer(b"new"), lane="a")], replaces=True).result()
+    shelves.close()
+    assert bodies(shelves.path) == [b"new"]
+
+
+def test_what_a_lane_was_not_played_is_known_apart(shelves: Shelves) -> None:
+    numbered = [taken(HELLO, answer(b"%d" % number), number, lane="a") for number in (1, 2)]
+    store(shelves.path, [*numbered, taken(HELLO, answer(b"3"), lane="b")])
+    tape = shelves.tape(Mode.REPLAY)
+    play(tape, 1, lane("a"))
+    play(tape, 3, lane("c"))  # another's calls play none of them for it
+    assert [take.number for take in tape.unplayed_of("a")] == [2]
+    assert len(tape.unplayed_of("b")) == 1
+    assert tape.unplayed_of("c") == []
+    tape.restart("a")
+    assert [take.number for take in tape.unplayed_of("a")] == [1, 2]
+
+
+def test_what_is_recorded_meanwhile_is_neither_told_nor_left_over(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"1"))])
+    tape = shelves.tape(Mode.AUTO)
+    other = replace(TRACK, key=normalize(question("other")).key)
+    tape.save(taken(question("other"), answer(b"2"), tape.reserve(other, Deck().draw(other, ())))).result()
+    tape.save_lane("a", [taken(HELLO, answer(b"3"), lane="a")], replaces=False).result()
+    assert [take.track for take in tape.takes()] == [take.track for take in tape.unplayed()] == [TRACK]
+
+
+def test_a_recorder_that_looks_nothing_up_has_nothing_to_tell(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"1"), lane="a")])
+    tape = shelves.tape(Mode.RECORD)
+    assert (tape.takes(), tape.unplayed(), tape.unplayed_of("a")) == ([], [], [])
+
+
+def test_a_mode_of_its_own_opens_what_the_same_tape_lacks(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"1"))])
+    shelf = shelves.shelf(Mode.RECORD)
+    tape = shelf.tape("")
+    assert shelf.tape("", Mode.REPLAY) is tape
+    assert play(tape, 1) == [b"1"]
+    assert shelf.tape("", Mode.AUTO) is tape
+    assert len(list(shelf)) == 1
+
+
+def test_rules_of_its_own_make_another_tape_and_rules_like_the_shelfs_the_same(shelves: Shelves) -> None:
+    store(shelves.path, [taken(question("2026-11-25"), answer(b"1"))])
+    shelf = shelves.shelf(Mode.REPLAY)
+    dated = Track(normalize(question("2026-11-26"), DATES).key, Variant.JSON)
+    assert shelf.tape("", rules=Rules()) is shelf.tape("")
+    assert play(shelf.tape("", rules=DATES), 1, dated) == [b"1"]
+    assert shelf.tape("", rules=DATES) is shelf.tape("", rules=DATES) is not shelf.tape("")
+
+
+def test_what_a_mode_of_its_own_cannot_open_leaves_the_tape_as_it_was(shelves: Shelves) -> None:
+    shelf = shelves.shelf(Mode.RECORD)
+    with pytest.raises(CassetteMissingError):
+        shelf.tape("", Mode.REPLAY)
+    assert list(shelf) == []
+    tape = shelf.tape("")
+    assert shelf.tape("", Mode.REPLAY) is tape
+
+
 # Rules of a config that are not the file's
 
 

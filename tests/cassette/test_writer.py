@@ -452,3 +452,126 @@ def test_only_the_first_take_of_a_run_replaces_and_never_what_a_recorder_beside_
     for writer in writers.values():
         writer.close()
     assert sorted(bodies(path)) == [b"a2", b"b1", b"b2"]
+
+
+# Lanes
+
+
+UNSTORABLE = answer(b"1", status=2**63)
+"""No number of SQLite's is so large."""
+
+
+def save_lane(path: Path, lane: str, interactions: list[Interaction], *, replaces: bool, run: Run = RECORD) -> None:
+    writer = Writer(path, run)
+    try:
+        writer.save_lane(lane, interactions, replaces=replaces).result()
+    finally:
+        writer.close()
+
+
+def lanes(path: Path) -> list[tuple[str, int, bytes]]:
+    return sorted((one.track.lane, one.number, one.response.body) for one in held(path))
+
+
+def test_a_lane_is_replaced_whole_and_no_other(path: Path) -> None:
+    """Also what its test asks for no longer."""
+    old = [taken(HELLO, answer(b"1"), 1, lane="a"), taken(HELLO, answer(b"2"), 2, lane="a")]
+    others = [taken(HELLO, answer(b"3"), lane="b"), taken(HELLO, answer(b"4"))]
+    store(path, [*old, taken(OTHER, answer(b"5"), lane="a"), *others])
+    save_lane(path, "a", [taken(HELLO, answer(b"new"), lane="a")], replaces=True)
+    assert lanes(path) == [("", 1, b"4"), ("a", 1, b"new"), ("b", 1, b"3")]
+    assert files(path) == [path.name]
+
+
+def test_what_a_replaced_lane_alone_had_asked_leaves_the_file(path: Path) -> None:
+    store(path, [taken(question("planted"), answer(b"1"), lane="a")])
+    save_lane(path, "a", [taken(HELLO, answer(b"2"), lane="a")], replaces=True)
+    assert len(rows(path, "select id from bodies")) == len(rows(path, "select id from parts")) == 1
+
+
+def test_a_lane_that_lacked_something_gets_it_beside_what_it_has(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"), lane="a")])
+    added = [taken(HELLO, answer(b"2"), 2, lane="a"), taken(OTHER, answer(b"3"), lane="a")]
+    save_lane(path, "a", added, replaces=False, run=AUTO)
+    assert lanes(path) == [("a", 1, b"1"), ("a", 1, b"3"), ("a", 2, b"2")]
+
+
+def test_what_a_lane_adds_replaces_nothing_though_its_run_is_one_of_record_mode(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"1"), lane="a")])
+    save_lane(path, "a", [taken(HELLO, answer(b"2"), 2, lane="a")], replaces=False)
+    assert lanes(path) == [("a", 1, b"1"), ("a", 2, b"2")]
+
+
+def test_a_lane_takes_the_place_of_a_take_that_had_not_ended_well(path: Path) -> None:
+    store(path, [taken(HELLO, answer(b"stump", outcome=Outcome.CUT), lane="a")])
+    save_lane(path, "a", [taken(HELLO, answer(b"whole"), lane="a")], replaces=False, run=AUTO)
+    assert lanes(path) == [("a", 1, b"whole")]
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+def test_of_a_lane_all_is_stored_or_nothing(path: Path, *, replaces: bool) -> None:
+    store(path, [taken(HELLO, answer(b"old"), lane="a")])
+    whole = [taken(HELLO, answer(b"new"), 2, lane="a"), taken(OTHER, UNSTORABLE, lane="a")]
+    writer = Writer(path, RECORD)
+    try:
+        with pytest.raises(CassetteError):
+            writer.save_lane("a", whole, replaces=replaces).result()
+        assert lanes(path) == [("a", 1, b"old")]
+        writer.save_lane("a", [taken(OTHER, answer(b"then"), lane="a")], replaces=replaces).result()
+    finally:
+        writer.close()
+    kept = [] if replaces else [("a", 1, b"old")]
+    assert lanes(path) == [*kept, ("a", 1, b"then")]
+
+
+def test_a_lane_that_cannot_be_stored_harms_none_that_is_stored_with_it(path: Path) -> None:
+    writer = Writer(path, RECORD)
+    try:
+        bad = writer.save_lane("a", [taken(HELLO, UNSTORABLE, lane="a")], replaces=True)
+        good = [
+            writer.save_lane(lane, [taken(HELLO, answer(lane.encode()), lane=lane)], replaces=True) for lane in "bcd"
+        ]
+        for future in good:
+            future.result()
+        assert bad.exception() is not None
+    finally:
+        writer.close()
+    assert [lane for lane, *_ in lanes(path)] == ["b", "c", "d"]
+
+
+def test_lanes_of_recorders_beside_each_other_stay_apart(path: Path) -> None:
+    writers = [Writer(path, RECORD) for _ in "ab"]
+    with ThreadPoolExecutor() as pool:
+        for number in range(1, 6):
+            list(
+                pool.map(
+                    lambda one, number=number: (
+                        one[0]
+                        .save_lane(one[1], [taken(HELLO, answer(b"%d" % number), lane=one[1])], replaces=True)
+                        .result()
+                    ),
+                    zip(writers, "ab", strict=True),
+                )
+            )
+    for writer in writers:
+        writer.close()
+    assert lanes(path) == [("a", 1, b"5"), ("b", 1, b"5")]
+
+
+@pytest.mark.parametrize(
+    ("run", "replaces", "expected"),
+    [
+        (RECORD, None, [b"new"]),
+        (AUTO, None, [b"old", b"new"]),
+        (RECORD, False, [b"old", b"new"]),
+        (AUTO, True, [b"new"]),
+    ],
+)
+def test_what_is_recorded_in_another_mode_than_the_runs_replaces_as_that_one_does(
+    path: Path, run: Run, *, replaces: bool | None, expected: list[bytes]
+) -> None:
+    store(path, [taken(HELLO, answer(b"old"))])
+    writer = Writer(path, run)
+    writer.save(taken(HELLO, answer(b"new"), 2), replaces=replaces).result()
+    writer.close()
+    assert bodies(path) == expected

@@ -12,9 +12,11 @@ import stat
 import sys
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -732,3 +734,68 @@ async def test_replay_from_a_read_only_file_in_a_read_only_folder_changes_nothin
         assert shell.files() == ["read-only", "read-only/tape.sqlite"]
     finally:
         folder.chmod(0o700)
+
+
+# Receipts
+
+
+async def test_a_replay_that_was_served_from_its_cassette_alone_is_certified(shell: Shell, demo: DemoUpstream) -> None:
+    await shell.app("record", "one", options=("--upstream", demo.url))
+    reports = ("--report", "out/receipt.json", "--report", "receipt.xml")
+    ran = await shell.app("replay", "one", options=reports)
+    told = json.loads((shell.folder / "out/receipt.json").read_bytes())
+    (sheet,) = told["cassettes"]
+    assert (ran.status, told["mode"], told["isolated"], told["had_upstream"]) == (0, "replay", True, False)
+    assert told["counts"]["played"] == 1
+    assert sheet["sha256"] == sha256(shell.tape.read_bytes()).hexdigest()
+    root = ET.fromstring((shell.folder / "receipt.xml").read_bytes())
+    assert (root.tag, root.get("failures")) == ("testsuites", "0")
+    assert not [name for name in shell.files() if name.endswith(("-wal", "-journal"))]
+
+
+@pytest.mark.parametrize(
+    ("mode", "texts", "word"),
+    [
+        ("replay", ["one", "something else"], "1 call missed"),
+        ("replay", [], "no call was served"),
+        ("auto", ["one"], "an upstream existed"),
+        ("record", ["one"], "went to an upstream"),
+    ],
+)
+async def test_any_other_run_is_not_and_its_receipt_says_why(
+    shell: Shell, demo: DemoUpstream, mode: str, texts: list[str], word: str
+) -> None:
+    await shell.app("record", "one", options=("--upstream", demo.url))
+    ran = await shell.app(
+        mode, *texts, options=("--upstream", demo.url, "--report", "receipt.json", "--report", "receipt.xml")
+    )
+    told = json.loads((shell.folder / "receipt.json").read_bytes())
+    assert told["isolated"] is False
+    assert any(word in reason for reason in told["reasons"])
+    assert (ran.status == 0) == ("missed" not in word)
+    assert ET.fromstring((shell.folder / "receipt.xml").read_bytes()).get("failures") != "0"
+
+
+async def test_a_receipt_is_written_whatever_the_command_exits_with(shell: Shell, demo: DemoUpstream) -> None:
+    await shell.app("record", "one", options=("--upstream", demo.url))
+    ran = await shell.app("replay", "one", options=("--report", "receipt.json"), env={"APP_EXIT": "7"})
+    assert ran.status == 7
+    assert json.loads((shell.folder / "receipt.json").read_bytes())["isolated"] is True
+
+
+async def test_a_server_writes_its_receipt_when_it_is_told_to_end(shell: Shell, demo: DemoUpstream) -> None:
+    await shell.app("record", "one", options=("--upstream", demo.url))
+    process, url = await shell.serve("replay", "-c", shell.tape, "--report", "receipt.json")
+    assert (await post(url, "one")).status == 200
+    process.send_signal(signal.SIGTERM)
+    await ended(process)
+    assert json.loads((shell.folder / "receipt.json").read_bytes())["isolated"] is True
+
+
+async def test_a_receipt_that_cannot_be_written_is_told_and_fails_the_run(shell: Shell, demo: DemoUpstream) -> None:
+    await shell.app("record", "one", options=("--upstream", demo.url))
+    (shell.folder / "taken").write_text("a file")
+    ran = await shell.app("replay", "one", options=("--report", "taken/receipt.json"))
+    assert ran.status != 0
+    assert "cannot write the receipt taken/receipt.json" in ran.err
+    assert "Traceback" not in ran.err

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.core import address
-from proxy.core.address import Address, parse
+from proxy.core.address import Address, mounted, parse
 from proxy.core.errors import BadAddressError
 
 TEST_ID = "tests/test_a.py::test_b[x-1]"
@@ -47,6 +47,8 @@ ADDRESSES: list[tuple[str, Address]] = [
     (f"/@agent:{quote(TEST_ID, safe='')}/v1", Address("agent", TEST_ID, "/v1", "")),
     ("/@agent:tests%2Ftest_a.py::test_b[x-1]/v1", Address("agent", TEST_ID, "/v1", "")),
     ("/@agent%3Alane/v1", Address("agent", "lane", "/v1", "")),
+    ("/@:lane/v1/models", Address("", "lane", "/v1/models", "")),
+    ("/@%3Atests%2Ftest_a.py::test_b[x-1]/v1", Address("", TEST_ID, "/v1", "")),
     ("/@agent:a%2F%2Fb/v1", Address("agent", "a//b", "/v1", "")),
     ("/@agent:..%2F..%2Fetc/v1", Address("agent", "../../etc", "/v1", "")),
     ("/@agent:a%3Fb%23c/v1", Address("agent", "a?b#c", "/v1", "")),
@@ -92,11 +94,12 @@ def test_what_is_no_name_is_refused_in_a_target_as_well(name: str) -> None:
         "/@%2E%2E%2Fx/v1",
         "/@..%2f..%2fx/v1",
         "/@/v1",
-        "/@:lane/v1",
         "/@%00/v1",
         "/@%FF/v1",
         "/@/etc",
         "/@%2Fetc/v1",
+        "/@..:lane/v1",
+        "/@:a%0Ab/v1",
     ],
 )
 def test_a_mount_that_leaves_the_folder_is_refused(target: str) -> None:
@@ -144,6 +147,7 @@ def test_a_target_that_is_no_path_leads_nowhere_else(target: str) -> None:
         ("/_llmtapes/health", False),
         ("/v1/_llmtape/health", False),
         ("/@agent/_llmtape/health", False),
+        ("/@:lane/_llmtape/health", False),
         ("/v1", False),
     ],
 )
@@ -160,7 +164,8 @@ def test_any_name_that_passes_stays_within_the_folder(text: str) -> None:
         return
     folder = Path("/cassettes")
     assert (folder / f"{found.cassette}.sqlite").resolve().is_relative_to(folder)
-    assert PurePosixPath(found.cassette).parts == tuple(found.cassette.split("/"))
+    assert PurePosixPath(found.cassette).parts == tuple(filter(None, found.cassette.split("/")))
+    assert found.cassette or found.lane
 
 
 @settings(deadline=None, max_examples=300)
@@ -189,3 +194,30 @@ def test_the_longest_name_can_be_a_files(tmp_path: Path) -> None:
         except BadAddressError:
             continue
         (tmp_path / f"{name}.sqlite-journal").touch()
+
+
+URL = "http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("cassette", "lane", "expected"),
+    [
+        ("", "", URL),
+        ("agent", "", "http://127.0.0.1:8000/@agent/v1"),
+        ("", "lane", "http://127.0.0.1:8000/@:lane/v1"),
+        ("agent", "lane", "http://127.0.0.1:8000/@agent:lane/v1"),
+        ("suite/agent", TEST_ID, "http://127.0.0.1:8000/@suite%2Fagent:tests%2Ftest_a.py%3A%3Atest_b%5Bx-1%5D/v1"),
+    ],
+)
+def test_a_base_url_is_mounted_for_a_cassette_and_lane(cassette: str, lane: str, expected: str) -> None:
+    assert mounted(URL, cassette, lane) == expected
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.from_regex(r"(?:[A-Za-zé_][A-Za-z0-9_.\-]{0,8})(?:/[a-z0-9_]{1,4})?", fullmatch=True) | st.just(""),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40),
+)
+def test_what_is_mounted_is_read_again(cassette: str, lane: str) -> None:
+    target = mounted(URL, cassette, lane).removeprefix("http://127.0.0.1:8000") + "/models"
+    assert parse(target) == Address(cassette, lane, "/v1/models", "")

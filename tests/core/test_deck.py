@@ -151,3 +151,49 @@ def test_two_decks_do_not_know_of_each_other() -> None:
     one, other = Deck(), Deck()
     assert drawn(one, TAKES, "cc") == [1, 2]
     assert drawn(other, TAKES, "c") == [1]
+
+
+def test_the_repeats_of_a_call_weigh_more_than_the_decks() -> None:
+    deck = Deck(Repeats.LAST)
+    drawn(deck, TAKES, "ccc")
+    assert [number(deck.draw(TRACK, TAKES, repeats=repeats)) for repeats in (Repeats.ERROR, Repeats.CYCLE, None)] == [
+        "takes_exhausted",
+        1,
+        3,
+    ]
+
+
+@pytest.mark.parametrize("repeats", [Repeats.LAST, Repeats.CYCLE])
+def test_what_plays_past_the_last_take_is_told_to_play_again(repeats: Repeats) -> None:
+    deck = Deck(repeats)
+    assert [deck.draw(TRACK, TAKES[:2]).is_again for _ in range(4)] == [False, False, True, True]
+
+
+def test_a_retry_is_no_playing_again() -> None:
+    deck = Deck()
+    assert [deck.draw(TRACK, TAKES[:1], retry=retry).is_again for retry in (False, True)] == [False, False]
+
+
+def test_what_one_lanes_clients_were_played_is_known_apart() -> None:
+    deck = Deck()
+    drawn(deck, TAKES, "c", LANE_A)
+    drawn(deck, TAKES, "cc", LANE_B)
+    assert [sorted(deck.played_by(lane)) for lane in ("a", "b", "")] == [[101], [101, 102], []]
+    assert deck.played == {101, 102}
+
+
+def test_restarting_a_lane_rewinds_it_and_forgets_what_it_was_played_alone() -> None:
+    deck = Deck()
+    drawn(deck, TAKES, "c", LANE_A)
+    drawn(deck, TAKES, "cc", LANE_B)
+    deck.restart("b")
+    assert [sorted(ids) for ids in (deck.played_by("a"), deck.played_by("b"), deck.played)] == [[101], [], [101]]
+    assert [drawn(deck, TAKES, "c", asked) for asked in (LANE_A, LANE_B)] == [[2], [1]]
+    deck.restart("none")
+
+
+def test_rewinding_one_lane_forgets_nothing_of_what_it_was_played() -> None:
+    deck = Deck()
+    drawn(deck, TAKES, "c", LANE_A)
+    deck.rewind("a")
+    assert deck.played_by("a") == {101}
