@@ -273,10 +273,11 @@ class Lanes:
         return {**self._ended, **running}
 
     async def _store(self, lane: Lane) -> str:
-        """Store what a lane held; return what went wrong, if anything did."""
-        if not lane.held or lane.tape is None:
+        """Store what a lane held, where it is recorded anew be it nothing; return what went wrong, if anything did."""
+        replaces = not looks_up(lane.policy.mode)
+        if lane.tape is None or not (lane.held or replaces):
             return ""
-        stored = lane.tape.save_lane(lane.name, lane.held, replaces=not looks_up(lane.policy.mode))
+        stored = lane.tape.save_lane(lane.name, lane.held, replaces=replaces)
         try:
             await asyncio.wrap_future(stored)
         except CassetteError as error:

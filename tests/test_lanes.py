@@ -696,3 +696,18 @@ async def test_a_fault_that_there_is_not_fails_the_test_that_asks_for_it(cassett
     assert (answer.status, answer.headers["x-llmtape"]) == (400, "not-recorded")
     assert "statu" in account.problems()[0]
     assert proxy.ledger.faults == 1
+
+
+async def test_a_test_that_asks_for_nothing_any_more_is_recorded_as_that(cassette: Path) -> None:
+    await record(cassette, ["one"], "a")
+    await record(cassette, ["one"], "b")
+    async with running(Mode.AUTO, cassette) as proxy:
+        await run(proxy, [], "a")
+    assert {lane for lane, *_ in held(cassette)} == {"a", "b"}
+    async with running(Mode.RECORD, cassette) as proxy:
+        await run(proxy, [], "a", passed=False)
+        await run(proxy, [], "c")
+        assert {lane for lane, *_ in held(cassette)} == {"a", "b"}
+        await run(proxy, [], "a")
+    assert {lane for lane, *_ in held(cassette)} == {"b"}
+    assert files(cassette) == [cassette.name]

@@ -191,20 +191,21 @@ class Writer:
 
     def _store_all(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
         run_id = self._run_id
-        self._wake(connection)
+        adds = any(job.interactions for job in batch)  # else tests that ask for nothing any more
+        if adds:
+            self._wake(connection)
         with transaction(connection):
             self._check_keys(connection)  # a file that no recording of ours holds may have got other rules meanwhile
-            if not self._is_current:  # only with a first recording: a file into which none comes stays as it is
+            if adds and not self._is_current:  # a file into which nothing comes stays as it is
                 migrate(connection, self._rules)
-            if run_id is None:
+            if adds and run_id is None:
                 run_id = _insert(connection, statements.INSERT_RUN, self._run.row())
             for job in batch:
-                if job.replaced_lane is not None:
-                    self._clear(connection, job.replaced_lane)
+                self._clear(connection, job.replaced_lane)
                 for interaction in job.interactions:
-                    self._store(connection, run_id, interaction, replaces=job.replaces)
+                    self._store(connection, run_id or 0, interaction, replaces=job.replaces)
         self._run_id = run_id
-        self._is_current = True
+        self._is_current = self._is_current or adds
 
     def _wake(self, connection: sqlite3.Connection) -> None:
         """Go to WAL mode, where another recorder is not just about to; until then a commit is as safe, and slower."""
@@ -212,9 +213,9 @@ class Writer:
             with suppress(sqlite3.OperationalError):
                 self._is_awake = connection.execute("pragma journal_mode = wal").fetchone() == ("wal",)
 
-    def _clear(self, connection: sqlite3.Connection, lane: str) -> None:
+    def _clear(self, connection: sqlite3.Connection, lane: str | None) -> None:
         """Make room for a conversation recorded anew: what is left of the old one would never be asked for again."""
-        if connection.execute(statements.DELETE_LANE, {"lane": lane}).rowcount:
+        if lane is not None and connection.execute(statements.DELETE_LANE, {"lane": lane}).rowcount:
             self._replaced = True
 
     def _store(self, connection: sqlite3.Connection, run_id: int, interaction: Interaction, *, replaces: bool) -> None:
