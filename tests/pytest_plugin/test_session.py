@@ -790,6 +790,7 @@ def test_workers_record_into_one_cassette_and_their_receipts_are_one(suite: Suit
         from asking import ask
 
         @pytest.mark.xdist_group("one")
+        @pytest.mark.xdist_group(name="other")
         @pytest.mark.parametrize("n", range(3))
         def test_of_a_group(llmtape, n):
             ask(f"{n}")
