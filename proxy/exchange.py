@@ -201,7 +201,7 @@ class Exchange:
                 await self._sleep(delay / 1_000_000)
 
         if injected.delay_us:
-            await sleep_until(0)
+            await self._delay(asked, begin_us - self._clock())
         schedule = asked.policy.pace.schedule(response, tokens)
         stall = asked.lane.over.wait if injected.stalls else None
         await play(
@@ -213,11 +213,22 @@ class Exchange:
         response = Response(status, headers, (Chunk(0, body),), Outcome.COMPLETE, 0, 0)
         call = _call(asked, Fate.INJECTED, status, note="an error on purpose")
         self._enter(replace(call, response=response, injected=_texts(asked.faults)))
-        if delay_us := inject(response, asked.faults).delay_us:
-            await self._sleep(delay_us / 1_000_000)
+        await self._delay(asked, inject(response, asked.faults).delay_us)
         marks = _mark(Fate.INJECTED, asked.track.key[:KEY_DIGITS]) + _told(asked)
         asked.client.start(status, headers + marks, length=len(body))
         await asked.client.write([body], last=True)
+
+    async def _delay(self, asked: _Asked, delay_us: int) -> None:
+        """Wait on purpose; not longer than the test runs, which need not wait for its answer."""
+        if delay_us <= 0:
+            return
+        over = asyncio.ensure_future(asked.lane.over.wait())
+        slept = asyncio.ensure_future(self._sleep(delay_us / 1_000_000))
+        try:
+            await asyncio.wait({over, slept}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            slept.cancel()
 
     async def _restored(self, response: Response, asked: _Asked, tape: Tape, take: Take) -> Response:
         """Put this request's values in place of those that the recorded request had."""

@@ -226,9 +226,11 @@ class Lanes:
             self.point(wanted.cassette, wanted.lane)
         return lane
 
-    def point(self, cassette: str = "", lane: str = "") -> None:
-        """Let calls that name no place go there."""
+    def point(self, cassette: str = "", lane: str = "") -> tuple[str, str]:
+        """Let calls that name no place go there; return where they went before."""
+        before = self._current
         self._current = cassette, lane
+        return before
 
     def started(self, cassette: str, name: str) -> Lane:
         """Return a lane that was started. Raises BadLaneError where it was not."""

@@ -74,6 +74,11 @@ class Receipts:
         return replace(sheet, counts=counts, misses=misses)
 
 
+def empty(mode: Mode) -> Receipt:
+    """Return the receipt of a run in which no proxy was wanted."""
+    return Receipt(__version__, mode, had_upstream=False, faults=0, cassettes=(), lanes=())
+
+
 def write(receipt: Receipt, file: Path) -> None:
     """Write a receipt to a file, as JUnit XML where its name ends so, else as JSON. Raises ReceiptError."""
     data = receipt.as_junit() if file.suffix.lower() == ".xml" else receipt.as_json()

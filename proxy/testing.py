@@ -107,12 +107,13 @@ class Background:
 
     def end(self, taped: Taped, *, passed: bool, strict: bool = False) -> Account:
         """End a lane: store what it recorded, or drop it where its test did not pass."""
-        wanted = taped.wanted
-        return self.run(self.proxy.lanes.end(wanted.cassette, wanted.lane, passed=passed, strict=strict))
+        cassette, lane = taped.wanted.cassette, taped.wanted.lane
+        taped.ended = self.run(self.proxy.lanes.end(cassette, lane, passed=passed, strict=strict))
+        return taped.ended
 
-    def point(self, cassette: str, lane: str = "") -> None:
-        """Let calls that name no place go there."""
-        self.run(_called(lambda: self.proxy.lanes.point(cassette, lane)))
+    def point(self, cassette: str, lane: str = "") -> tuple[str, str]:
+        """Let calls that name no place go there; return where they went before."""
+        return self.run(_called(lambda: self.proxy.lanes.point(cassette, lane)))
 
     async def _begin(self, wanted: Wanted) -> Lane:
         if wanted.mode:
@@ -138,6 +139,8 @@ class Taped:
 
     def __init__(self, background: Background, wanted: Wanted, lane: Lane) -> None:
         self.wanted = wanted
+        self.ended: Account | None = None
+        """What it was asked in all, once it has ended."""
         self._background = background
         self._lane = lane
 
@@ -177,7 +180,7 @@ class Taped:
     @property
     def misses(self) -> tuple[str, ...]:
         """The reports of the calls that missed."""
-        return self._background.account(self).misses
+        return (self.ended or self._background.account(self)).misses
 
     def rewind(self) -> None:
         """Play its recordings again from the first."""
@@ -222,16 +225,20 @@ class _Used(AbstractContextManager["Taped"]):
 
     def __call__(self, function: Function) -> Function:
         """Run a function, or a coroutine function, within; its lane is its name, where none was given."""
-        lane = self._lane or f"{function.__module__}.{function.__qualname__}"
+        if inspect.isclass(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"use_cassette decorates functions and coroutine functions, not {function!r}: decorate the methods of "
+                "a class, and in a generator say `with use_cassette(...)`"
+            )
 
         @wraps(function)
         def within(*args: Any, **kwargs: Any) -> Any:
-            with _used(self._cassette, lane, **self._options):
+            with _used(self._cassette, self._lane or _name(function, args), **self._options):
                 return function(*args, **kwargs)
 
         @wraps(function)
         async def within_async(*args: Any, **kwargs: Any) -> Any:
-            with _used(self._cassette, lane, **self._options):
+            with _used(self._cassette, self._lane or _name(function, args), **self._options):
                 return await function(*args, **kwargs)
 
         chosen: Any = within_async if inspect.iscoroutinefunction(function) else within
@@ -289,11 +296,29 @@ def _used(
             with taped.pointed():
                 yield taped
         except BaseException as error:
-            for problem in background.end(taped, passed=False).problems():
+            problems = background.end(taped, passed=False).problems()
+            if problems and _is_skip(error):  # a miss is no excuse to skip
+                raise MissedError("\n\n".join(problems)) from error
+            for problem in problems:
                 error.add_note(problem)
             raise
         if problems := background.end(taped, passed=True, strict=strict).problems(strict=strict):
             raise MissedError("\n\n".join(problems))
+
+
+def _name(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """Name a function; a method after the class that it runs in, since others may inherit it."""
+    kind = type(args[0]) if args and hasattr(type(args[0]), function.__name__) else None
+    return f"{kind.__module__}.{kind.__qualname__}.{function.__name__}" if kind else _full_name(function)
+
+
+def _full_name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _is_skip(error: BaseException) -> bool:
+    """Tell whether a test is skipped by it: unittest's exception, or pytest's, neither of which is known here."""
+    return any(kind.__name__ in {"SkipTest", "Skipped"} for kind in type(error).__mro__)
 
 
 async def _called(function: Callable[[], Result]) -> Result:

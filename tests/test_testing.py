@@ -7,6 +7,7 @@ import os
 import threading
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -382,3 +383,49 @@ def test_a_proxy_that_cannot_start_says_so_and_leaves_no_thread() -> None:
         with pytest.raises(ServerError):
             second.start()
         second._thread.join()
+
+
+def test_a_class_or_a_generator_cannot_be_decorated() -> None:
+    def generator() -> Iterator[int]:
+        yield 1
+
+    for function in (unittest.TestCase, generator):
+        with pytest.raises(TypeError, match="decorate the methods"):
+            use_cassette("it")(function)
+
+
+def test_the_lane_of_a_method_is_named_after_the_class_that_it_runs_in(record: dict[str, Any]) -> None:
+    class Base:
+        word = ""
+
+        @use_cassette("it", **record)
+        def method(self) -> str:
+            return ask(self.word)
+
+    class One(Base):
+        word = "one"
+
+    class Other(Base):
+        word = "other"
+
+    assert (One().method(), Other().method()) == ("one #1", "other #1")
+    assert [lane.rpartition(".<locals>.")[2] for lane in lanes_in(Path("cassettes/it.sqlite"))] == [
+        "One.method",
+        "Other.method",
+    ]
+
+
+def test_a_miss_is_no_excuse_to_skip() -> None:
+    @use_cassette("it")
+    def skipped() -> None:
+        answer("one")
+        raise unittest.SkipTest("no API")
+
+    with pytest.raises(MissedError, match="cassette_not_found"):
+        skipped()
+
+
+def test_misses_are_told_after_the_block_too() -> None:
+    with suppress(MissedError), use_cassette("it") as taped:
+        answer("one")
+    assert len(taped.misses) == 1

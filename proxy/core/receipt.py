@@ -121,6 +121,8 @@ class Receipt:
             yield f"an upstream existed in the process (mode {self.mode}); only a run in mode replay has none"
         if sent := counts[Fate.RECORDED] + counts[Fate.FORWARDED]:
             yield f"{_calls(sent)} went to an upstream"
+        if self.faults:
+            yield f"{_calls(self.faults)} failed, or what became of them is not known"
         if not counts[Fate.PLAYED] + counts[Fate.INJECTED]:
             yield "no call was served from a cassette; did the application get the proxy's base URL?"
 

@@ -113,6 +113,15 @@ def pytest_make_collect_report(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Let calls of a fixture that all modules share go to a place of its own, whichever test wants it first."""
+    with request.config.stash[SESSION].while_shared(fixturedef):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Let calls of fixtures with a wider scope than the test go to their module's cassette."""
@@ -160,8 +169,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped and call.excinfo and running.is_ours(call.excinfo.value):
         report.outcome = "failed"  # xfail expects a failure of the test, not that it was asked for nothing
         del report.wasxfail
-    went_well = report.passed or (report.skipped and hasattr(report, "wasxfail"))
-    running.passed = running.passed and went_well
+    running.note(call.when, report)
     if report.failed and (problems := running.tell(call.excinfo)):
         report.sections.append(("llmtape", "\n\n".join(problems)))
     return report

@@ -7,6 +7,7 @@ on any worker.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Place:
 
 def place_of(item: pytest.Item, base: Path) -> Place:
     """Return a test's place: its module's path for the cassette, its id for the lane, both from the base folder."""
-    path = item.path.relative_to(base) if item.path.is_relative_to(base) else Path(item.path.name)
+    path = Path(os.path.relpath(item.path, base))  # it may stand outside
     cassette = "/".join(_part(part) for part in path.with_suffix("").parts)
     lane = f"{path.as_posix()}::{node_id(item).partition('::')[2]}"
     lane = "".join(sign if sign.isprintable() else "?" for sign in lane)

@@ -7,7 +7,7 @@ proxy is imported where it is used, since most runs of pytest start none.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from proxy.core.receipt import Receipt
     from proxy.testing import Background, Taped
     from proxy.wanted import Wanted
+
+
+FIXTURES: Final = "fixtures"
+"""The cassette of fixtures that belong to no module."""
+
+_SHARED: Final = ("session", "package")
 
 
 class Session:
@@ -101,6 +107,18 @@ class Session:
         if self._background is not None and self.is_autouse:
             self._background.point(place_of(item, self.base).cassette)
 
+    @contextmanager
+    def while_shared(self, fixture: pytest.FixtureDef[Any]) -> Iterator[None]:
+        """Let calls that name no place go to a fixture of the whole session, or a package, while it is made."""
+        if self._background is None or not self.is_autouse or fixture.scope not in _SHARED:
+            yield
+            return
+        before = self._background.point(FIXTURES, f"{fixture.baseid or '.'}::{fixture.argname}")
+        try:
+            yield
+        finally:
+            self._background.point(*before)
+
     def begin(self, item: pytest.Item) -> Running:
         """Start the lane of a test. Raises LlmtapeError for a marker that cannot be, or a cassette."""
         wanted = self.wanted(item)
@@ -153,12 +171,13 @@ class Session:
 
     def conclude(self) -> None:
         """Merge what all processes did, judge what belongs to no test, and write the receipts."""
-        if not self.told:
+        if not self.told and not self._config.getoption("llmtape_report"):
             return
         from proxy.core.receipt import from_dict, merged  # noqa: PLC0415  see the module's rule
-        from proxy.receipts import write  # noqa: PLC0415
+        from proxy.receipts import empty, write  # noqa: PLC0415
 
-        receipt = merged([from_dict(told["receipt"]) for told in self.told])
+        # A run without any call writes its receipt, too: that of an earlier run would be taken for it.
+        receipt = merged([from_dict(told["receipt"]) for told in self.told] or [empty(self.mode)])
         self.receipt = replace(receipt, faults=receipt.faults + self.crashed)
         self.failed = "\n\n".join(stray for told in self.told for stray in told["strays"])
         for name in self._config.getoption("llmtape_report"):
@@ -176,7 +195,7 @@ class Session:
 
 
 class Running:
-    """The lane of a test that runs. `passed` is whether all went well as far as it ran.
+    """The lane of a test that runs.
 
     At its end it adds to `missed`, by cassette and lane, how many calls missed.
     """
@@ -185,12 +204,23 @@ class Running:
         self, background: Background, taped: Taped, missed: Counter[tuple[str, str]], *, is_strict: bool
     ) -> None:
         self.taped = taped
-        self.passed = True
+        self._has_failed = False
+        self._was_skipped: dict[str, bool] = {}
         self._background = background
         self._missed = missed
         self._is_strict = is_strict
         self._failure: tuple[BaseException, tuple[str, ...]] | None = None
         self._told: set[str] = set()
+
+    @property
+    def passed(self) -> bool:
+        """Whether all went well as far as it ran."""
+        return not self._has_failed and not any(self._was_skipped.values())
+
+    def note(self, phase: str, report: pytest.TestReport) -> None:
+        """Take note of a report. Of a phase's reports the last is its own; those before are of subtests."""
+        self._has_failed = self._has_failed or report.failed
+        self._was_skipped[phase] = report.skipped and not hasattr(report, "wasxfail")
 
     def problems(self) -> tuple[str, ...]:
         """List what is wrong and was not told before."""

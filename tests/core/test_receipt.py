@@ -82,7 +82,7 @@ def test_the_json_has_the_verdict_before_the_sheets() -> None:
         *("llmtape", "receipt", "mode", "had_upstream", "isolated", "reasons", "counts", "failed"),
         *("cassettes", "lanes"),
     ]
-    assert (told["llmtape"], told["receipt"], told["isolated"], told["failed"]) == ("1.0", 1, True, 2)
+    assert (told["llmtape"], told["receipt"], told["isolated"], told["failed"]) == ("1.0", 1, False, 2)
     assert told["cassettes"] == [
         {
             "path": "c.sqlite",
@@ -292,7 +292,7 @@ def test_of_several_workers_a_recording_was_played_if_any_played_it() -> None:
     found = merged([one, other])
     assert found.cassettes == (CassetteSheet("c.sqlite", "2", 3, (A, B), (C,)),)
     assert [made.lane for made in found.lanes] == ["t1", "t2"]
-    assert (found.mode, found.faults, found.isolated) == ("replay", 3, True)
+    assert (found.mode, found.faults, found.isolated) == ("replay", 3, False)
 
 
 def test_a_worker_that_had_no_use_for_a_cassette_has_no_say_in_it() -> None:

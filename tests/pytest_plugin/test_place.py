@@ -56,9 +56,11 @@ def test_a_place_is_always_one_that_an_address_can_name(pytester: pytest.Pyteste
     assert check_lane(place.lane)
 
 
-def test_a_module_outside_of_the_base_folder_goes_by_its_name(pytester: pytest.Pytester, base: Path) -> None:
+def test_a_module_outside_of_the_base_folder_goes_by_the_way_there(pytester: pytest.Pytester, base: Path) -> None:
     (item,) = items(pytester, "def test_a(): pass")
-    assert place_of(item, base / "elsewhere") == Place("test_it", "test_it.py::test_a")
+    place = place_of(item, base / "elsewhere")
+    assert place == Place("_../tests/test_it", "../tests/test_it.py::test_a")
+    assert check_name(place.cassette)
 
 
 def test_a_very_long_id_is_cut_and_still_its_own(pytester: pytest.Pytester, base: Path) -> None:

@@ -955,3 +955,79 @@ def test_async_clients_share_their_loop_with_pytest_asyncio_and_pytest_aiohttp(s
     """)
     assert "3 recorded" in suite.record(passed=2)
     assert "3 played" in suite.run("--llmtape-strict", passed=2)
+
+
+# What others share
+
+
+def test_a_fixture_of_the_session_is_recorded_in_its_own_place_whichever_test_wants_it_first(suite: Suite) -> None:
+    suite.ini("llmtape_autouse = true")
+    suite.pytester.makeconftest("""
+        import pytest
+        from asking import ask
+
+        @pytest.fixture(scope="session")
+        def summary():
+            return ask("for all")
+    """)
+    for name in ("test_it", "test_other"):
+        suite.write("from asking import ask\ndef test_a(summary): assert ask(summary)", name)
+    suite.record(passed=2)
+    assert suite.lanes("fixtures") == [".::summary"]
+    for order in (["test_it.py", "test_other.py"], ["test_other.py", "test_it.py"], ["test_other.py"], ["test_it.py"]):
+        told = suite.run(*order, "--llmtape-strict", passed=len(order))
+        assert "missed" not in told
+        assert "orphaned" not in told
+
+
+def test_a_subtest_that_skips_is_not_its_test_and_one_that_fails_is(suite: Suite) -> None:
+    suite.write("""
+        import os, pytest
+        from asking import ask
+
+        def test_it(llmtape, subtests):
+            for number in range(3):
+                with subtests.test(number=number):
+                    if number == 1:
+                        pytest.skip("not this one")
+                    assert ask(f"{number}")
+            with subtests.test("late"):
+                assert "FAIL" not in os.environ
+    """)
+    suite.pytester._monkeypatch.setenv("FAIL", "1")
+    assert "2 not-recorded" in suite.record()
+    suite.pytester._monkeypatch.delenv("FAIL")
+    assert "record: 2 recorded" in suite.record()
+    assert "replay: 2 played" in suite.run("--llmtape-strict")
+
+
+def test_a_run_without_calls_writes_its_receipt_too(suite: Suite) -> None:
+    suite.write("def test_nothing(): pass")
+    suite.run("--llmtape-report=receipt.json", passed=1)
+    assert suite.receipt()["isolated"] is False
+
+
+def test_a_worker_that_crashed_leaves_no_verdict_of_isolation(suite: Suite) -> None:
+    suite.write(TWO_TESTS)
+    suite.record(passed=2)
+    suite.write(TWO_TESTS.replace("def test_two(llmtape):", "def test_two(llmtape):\n    import os\n    os._exit(1)"))
+    suite.run_apart("-n", "2", "--llmtape-report=receipt.json")
+    assert suite.receipt()["isolated"] is False
+
+
+def test_a_delay_is_not_waited_for_once_its_test_is_over(suite: Suite) -> None:
+    suite.write("""
+        import http.client, json, pytest
+        from urllib.parse import urlsplit
+
+        @pytest.mark.llmtape(faults="delay=100s")
+        def test_it(llmtape):
+            place = urlsplit(llmtape.base_url)
+            connection = http.client.HTTPConnection(place.netloc, timeout=0.1)
+            body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]})
+            connection.request("POST", place.path + "/chat/completions", body, {"content-type": "application/json"})
+            with pytest.raises(TimeoutError):
+                connection.getresponse()
+            connection.close()
+    """)
+    suite.record(passed=1)
