@@ -141,11 +141,11 @@ class Exchange:
 
     def _ask(self, request: Request, address: Address, client: Client, lane: Lane) -> _Asked:
         policy = lane.policy
-        request, wanted = _faults_of(request, lane)
         secrets = credentials(request.headers, request.query) | policy.secrets
         self._seen |= secrets
-        if any(secret in address.lane.encode() for secret in secrets):
+        if any(secret in address.lane.encode() for secret in secrets):  # before anything is told of the call
             raise BadAddressError("the lane bears a credential: name it after the test, and nothing else")
+        request, wanted = _faults_of(request, lane)
         clean = policy.keeping.redactor.request(request, secrets)
         kept = keep.of_request(clean.headers) + marks(request.headers, request.query, policy.rules, policy.here)
         clean = replace(clean, headers=kept)
@@ -183,11 +183,16 @@ class Exchange:
         response, tokens = tape.response(drawn.take)
         if restores_any(asked.canonical, asked.policy.rules):
             response = await self._restored(response, asked, tape, drawn.take)
+        await self._play_take(asked, drawn.take.name, response, tokens, is_again=drawn.is_again)
+
+    async def _play_take(
+        self, asked: _Asked, take: str, response: Response, tokens: int | None = None, *, is_again: bool = False
+    ) -> None:
         injected = inject(response, asked.faults)
-        call = _call(asked, Fate.PLAYED, injected.response.status, drawn.take.name)
+        call = _call(asked, Fate.PLAYED, injected.response.status, take)
         told = replace(call, response=injected.response, injected=_texts(asked.faults))
-        self._enter(replace(told, is_again=drawn.is_again))
-        await self._send_recorded(asked, injected, tokens, _mark(Fate.PLAYED, drawn.take.name))
+        self._enter(replace(told, is_again=is_again))
+        await self._send_recorded(asked, injected, tokens, _mark(Fate.PLAYED, take))
 
     async def _send_recorded(self, asked: _Asked, injected: Injected, tokens: int | None, marks: Headers) -> None:
         """Play an answer at the lane's pace, with the faults that were wanted of it."""
@@ -215,8 +220,7 @@ class Exchange:
         self._enter(replace(call, response=response, injected=_texts(asked.faults)))
         await self._delay(asked, inject(response, asked.faults).delay_us)
         marks = _mark(Fate.INJECTED, asked.track.key[:KEY_DIGITS]) + _told(asked)
-        asked.client.start(status, headers + marks, length=len(body))
-        await asked.client.write([body], last=True)
+        await _say(asked.client, status, headers + marks, body)
 
     async def _delay(self, asked: _Asked, delay_us: int) -> None:
         """Wait on purpose; not longer than the test runs, which need not wait for its answer."""
@@ -266,12 +270,9 @@ class Exchange:
 
     async def _play_spoilt(self, asked: _Asked, take: str, response: Response) -> None:
         """Answer the retry of a call whose answer was spoilt on purpose with the same take, as a replay will."""
-        injected = inject(response, asked.faults)
-        call = _call(asked, Fate.PLAYED, injected.response.status, take)
-        self._enter(replace(call, response=injected.response, injected=_texts(asked.faults)))
         if asked.faults:
             asked.lane.spoilt[asked.track] = take, response
-        await self._send_recorded(asked, injected, None, _mark(Fate.PLAYED, take))
+        await self._play_take(asked, take, response)
 
     async def _record(self, asked: _Asked, answer: Answer, recording: _Recording) -> None:
         """Store an answer while it passes; where a fault is wanted of it, store the whole of it first."""
@@ -314,8 +315,7 @@ class Exchange:
         fate = Fate.NOT_RECORDED if calls_upstream(asked.policy.mode) else Fate.MISSED
         status, headers, body = refusal.answer(error)
         self._enter(replace(_call(asked, fate, status, note=str(error)), failed=True))
-        asked.client.start(status, headers + _mark(fate, asked.track.key[:KEY_DIGITS]), length=len(body))
-        await asked.client.write([body], last=True)
+        await _say(asked.client, status, headers + _mark(fate, asked.track.key[:KEY_DIGITS]), body)
 
     async def _refuse_fault(self, error: FaultError, request: Request, address: Address, client: Client) -> None:
         """Answer a call that asks for a fault that there is not; its test fails, though it expects errors."""
@@ -326,8 +326,7 @@ class Exchange:
         self._enter(
             Call(fate, cassette, address.lane, "", request.method, request.path, status, str(error), failed=True)
         )
-        client.start(status, (*headers, ("x-llmtape", fate.value)), length=len(body))
-        await client.write([body], last=True)
+        await _say(client, status, (*headers, ("x-llmtape", fate.value)), body)
 
     async def _pass(self, asked: _Asked, answer: Answer, fate: Fate, note: str = "") -> None:
         """Hand on an answer that is not recorded; where the client leaves, so do we."""
@@ -368,8 +367,7 @@ class Exchange:
             log.warning("%s", report.removeprefix("llmtape "))
         body = refusal.body(report, "cassette_miss", drawn.found, miss.param)
         marks = _mark(Fate.MISSED, asked.track.key[:KEY_DIGITS])
-        asked.client.start(refusal.STATUS, refusal.FINAL + marks, length=len(body))
-        await asked.client.write([body], last=True)
+        await _say(asked.client, refusal.STATUS, refusal.FINAL + marks, body)
 
     def _explain(self, asked: _Asked, tape: Tape) -> tuple[Nearest | None, Remedy | None]:
         """Find what is nearest to a request that missed, and the rules that would have made it hit."""
@@ -421,6 +419,11 @@ class Nobody:
 
     async def abort(self) -> None:
         """Do nothing."""
+
+
+async def _say(client: Client, status: int, headers: Headers, body: bytes) -> None:
+    client.start(status, headers, length=len(body))
+    await client.write([body], last=True)
 
 
 def _call(asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "") -> Call:

@@ -13,14 +13,16 @@ import msgspec
 
 from proxy.cassette.reader import Reader
 from proxy.config import Config
+from proxy.demo.script import plain
 from proxy.server import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from proxy.core.model import Interaction
     from proxy.core.modes import Mode
+    from proxy.demo.script import ReceivedRequest, Script
 
 NOWHERE = "http://127.0.0.1:9/v1"
 """An upstream that is never there (the discard port)."""
@@ -149,3 +151,16 @@ async def read_answer(reader: asyncio.StreamReader, *, bodyless: bool = False) -
     except ConnectionError:
         ended = False
     return RawAnswer(status, headers, tuple(chunks), ended)
+
+
+def numbered(start: int = 1) -> Callable[[ReceivedRequest], Script]:
+    """Answer each request with the next number."""
+    numbers = iter(range(start, 1000))
+    return lambda _request: plain(body=b'{"n":%d}' % next(numbers))
+
+
+def n(answer: RawAnswer) -> int | str:
+    """Return an answer's number, or the code of a refusal."""
+    document = json.loads(answer.body)
+    number: int | str = document["error"]["code"] if "error" in document else document["n"]
+    return number

@@ -10,12 +10,11 @@ import pytest
 from proxy import __version__
 from proxy.core.modes import Mode
 from proxy.demo.script import ScriptedUpstream, plain
-from tests.running import CHAT, ask, chat, recordings, running
+from tests.running import CHAT, ask, chat, numbered, recordings, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from proxy.demo.script import ReceivedRequest, Script
     from proxy.server import Proxy
 
 
@@ -48,12 +47,7 @@ async def refused(proxy: Proxy, path: str, **values: Any) -> tuple[str, str]:
 async def cassette(tmp_path: Path) -> Path:
     """A cassette with two takes in the default lane, and one in another."""
     path = tmp_path / "c.sqlite"
-    numbers = iter(range(1, 100))
-
-    def numbered(_asked: ReceivedRequest) -> Script:
-        return plain(body=b'{"n":%d}' % next(numbers))
-
-    async with ScriptedUpstream(numbered) as upstream, running(Mode.RECORD, path, upstream.url) as proxy:
+    async with ScriptedUpstream(numbered()) as upstream, running(Mode.RECORD, path, upstream.url) as proxy:
         for mount in ("/v1", "/v1", "/@c:mine/v1"):
             await ask(proxy.url.removesuffix("/v1") + mount + CHAT, chat())
     return path

@@ -26,6 +26,8 @@ from tests.running import (
     connected,
     delta,
     leave,
+    n,
+    numbered,
     read_chunk,
     read_head,
     recordings,
@@ -39,19 +41,6 @@ if TYPE_CHECKING:
 
     from proxy.core.model import Headers
     from proxy.demo.script import ReceivedRequest
-
-
-def numbered(start: int = 1) -> Callable[[ReceivedRequest], Script]:
-    """Answer each request with the next number."""
-    numbers = iter(range(start, 1000))
-    return lambda _request: plain(body=b'{"n":%d}' % next(numbers))
-
-
-def n(answer: RawAnswer) -> int | str:
-    """Return an answer's number, or the code of a refusal."""
-    document = json.loads(answer.body)
-    number: int | str = document["error"]["code"] if "error" in document else document["n"]
-    return number
 
 
 def retry(count: int) -> dict[str, str]:
@@ -833,3 +822,15 @@ async def test_an_error_that_is_not_recorded_is_passed_on_without_the_fault(cass
     (answer,) = await faulted(Mode.RECORD, cassette, "cut", chat(), plain(500, body=b'{"n":7}'))
     assert (answer.status, n(answer), answer.ended) == (500, 7, True)
     assert answer.headers["x-llmtape"].startswith("not-recorded ")
+
+
+async def test_a_lane_that_bears_a_credential_is_in_no_ledger_though_the_fault_is_wrong(
+    cassette: Path,
+) -> None:
+    await calls(Mode.RECORD, cassette, [chat()], numbered())
+    async with running(Mode.REPLAY, cassette) as proxy:
+        base = proxy.url.removesuffix("/v1")
+        headers = {"Authorization": "Bearer planted-key-0123456789", "x-llmtape-fault": "nonsense"}
+        answer = await ask(f"{base}/@c:planted-key-0123456789/v1{CHAT}", chat(), headers=headers)
+    assert json.loads(answer.body)["error"]["code"] == "bad_address"
+    assert proxy.ledger.lanes == {}

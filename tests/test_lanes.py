@@ -27,6 +27,8 @@ from tests.running import (
     chat,
     connected,
     delta,
+    n,
+    numbered,
     read_chunk,
     read_head,
     recordings,
@@ -35,25 +37,10 @@ from tests.running import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from proxy.core.account import Account
-    from proxy.demo.script import ReceivedRequest, Script
     from proxy.server import Proxy
-
-
-def numbered(start: int = 1) -> Callable[[ReceivedRequest], Script]:
-    """Answer each request with the next number."""
-    numbers = iter(range(start, 1000))
-    return lambda _request: plain(body=b'{"n":%d}' % next(numbers))
-
-
-def n(answer: RawAnswer) -> int | str:
-    """Return an answer's number, or the code of a refusal."""
-    document = json.loads(answer.body)
-    number: int | str = document["error"]["code"] if "error" in document else document["n"]
-    return number
 
 
 @pytest.fixture
@@ -711,3 +698,19 @@ async def test_a_test_that_asks_for_nothing_any_more_is_recorded_as_that(cassett
         await run(proxy, [], "a")
     assert {lane for lane, *_ in held(cassette)} == {"b"}
     assert files(cassette) == [cassette.name]
+
+
+async def test_a_delay_on_purpose_lasts_no_longer_than_its_test(cassette: Path) -> None:
+    reached = asyncio.Event()
+    patient: dict[str, Any] = {"drain_s": 1000.0}  # a delay that is waited for comes to the guard against hangs
+    async with (
+        ScriptedUpstream((Reached(reached), *plain(body=b'{"n":1}'))) as upstream,
+        running(Mode.RECORD, cassette, upstream.url, server=patient) as proxy,
+    ):
+        proxy.lanes.start(Wanted(lane="a", faults=faults.parse("delay=1000s")))
+        asked = asyncio.create_task(call(proxy))
+        await reached.wait()
+        account = await proxy.lanes.end("", "a", passed=True)
+        assert n(await asked) == 1
+    assert account.problems() == ()
+    assert held(cassette) == [("a", 1, 1)]

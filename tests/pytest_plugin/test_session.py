@@ -1013,21 +1013,3 @@ def test_a_worker_that_crashed_leaves_no_verdict_of_isolation(suite: Suite) -> N
     suite.write(TWO_TESTS.replace("def test_two(llmtape):", "def test_two(llmtape):\n    import os\n    os._exit(1)"))
     suite.run_apart("-n", "2", "--llmtape-report=receipt.json")
     assert suite.receipt()["isolated"] is False
-
-
-def test_a_delay_is_not_waited_for_once_its_test_is_over(suite: Suite) -> None:
-    suite.write("""
-        import http.client, json, pytest
-        from urllib.parse import urlsplit
-
-        @pytest.mark.llmtape(faults="delay=100s")
-        def test_it(llmtape):
-            place = urlsplit(llmtape.base_url)
-            connection = http.client.HTTPConnection(place.netloc, timeout=0.1)
-            body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]})
-            connection.request("POST", place.path + "/chat/completions", body, {"content-type": "application/json"})
-            with pytest.raises(TimeoutError):
-                connection.getresponse()
-            connection.close()
-    """)
-    suite.record(passed=1)
