@@ -34,6 +34,9 @@ def opened(path: Path) -> sqlite3.Connection:
         connection.close()
         _take_back(path)
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    except UnicodeDecodeError as error:  # SQLite's complaint names what it stumbles over, and that is no text
+        connection.close()
+        raise sqlite3.DatabaseError("its schema is damaged") from error
     return connection
 
 
@@ -54,7 +57,9 @@ def check(connection: sqlite3.Connection, path: Path) -> int:
     version: int
     (version,) = connection.execute("pragma user_version").fetchone()
     if application_id != layout.APPLICATION_ID:
-        raise CassetteError(f"{path} is not a cassette: another program made this file. Name another one")
+        is_empty = path.stat().st_size == 0
+        whose = "it is empty. Record into it" if is_empty else "another program made this file. Name another one"
+        raise CassetteError(f"{path} is not a cassette: {whose}")
     if version > layout.VERSION:
         raise CassetteError(
             f"{path} has cassette format {version}, and this llmtape reads up to {layout.VERSION}: update llmtape"
@@ -68,4 +73,27 @@ def why_not_a_cassette(path: Path, error: BaseException) -> str | None:
         return f"{path} is a folder: name a cassette's file in it"
     if "not a database" in str(error):
         return f"{path} is not a cassette: SQLite finds no database in it. If it was one, take it from version control"
+    if "unable to open" in str(error):
+        return _why_not_opened(path)
+    if "malformed" in str(error):
+        return unreadable(path, error)
+    return None
+
+
+def unreadable(path: Path, error: BaseException) -> str:
+    """Say that a cassette cannot be read, and what may help."""
+    reason, *_ = str(error).partition(" with text ")  # what follows is recorded, and may be long
+    return (
+        f"cannot read the cassette {path}: {reason}. If it is damaged, take it from version control, or save what can "
+        f"be read: `llmtape verify --recover NEW {path}`"
+    )
+
+
+def _why_not_opened(path: Path) -> str | None:
+    try:
+        path.open("rb").close()
+    except PermissionError as error:
+        return f"cannot read the cassette {path}: {error.strerror}. Let this user read it"
+    except OSError:
+        pass  # such as a folder that is not there, of which SQLite's words tell
     return None

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from proxy.cassette import format as layout
-from proxy.cassette import index, statements
+from proxy.cassette import index, rest, statements
 from proxy.cassette.migration import migrate
 from proxy.cassette.reader import Reader
 from proxy.cassette.transaction import connected, transaction, translated
@@ -39,6 +39,7 @@ def rekey(path: Path, rules: Rules, accepts: Callable[[Rekeying], bool]) -> Reke
                 planned = _plan(path, rules)  # nobody else writes now
                 if planned is not None and accepts(planned):
                     _write(connection, planned, rules)
+        rest.settle(path, numbers_anew=True)
     except Exception as error:
         raise translated(error, path) from error
     return planned or Rekeying({})

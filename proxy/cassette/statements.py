@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import dialect
 
 from proxy.cassette import schema
@@ -25,11 +25,10 @@ def _compiled(statement: ClauseElement) -> str:
     return str(statement.compile(dialect=_SQLITE))
 
 
-def _insert_into(table: Table) -> str:
-    """Write an insert of all columns but the row id, each bound under its name."""
-    return _compiled(
-        insert(table).values({name: bindparam(name) for column in table.c if (name := column.name) != "id"})
-    )
+def _insert_into(table: Table, *, at_id: bool = False) -> str:
+    """Write an insert of all columns, each bound under its name; of the row id only with `at_id`."""
+    names = [column.name for column in table.c if at_id or column.name != "id"]
+    return _compiled(insert(table).values({name: bindparam(name) for name in names}))
 
 
 def _where_bound(*columns: Column[Any]) -> list[ColumnElement[bool]]:
@@ -45,9 +44,11 @@ def _delete_unused(steps: Table, end: Column[Any]) -> str:
 
 INSERT_CASSETTE: Final = _insert_into(schema.CASSETTE)
 INSERT_RUN: Final = _insert_into(schema.RUNS)
+INSERT_RUN_AT: Final = _insert_into(schema.RUNS, at_id=True)
+ALL_RUNS: Final = _compiled(select(schema.RUNS).order_by(schema.RUNS.c.id))
 INSERT_PART: Final = _insert_into(schema.PARTS)
 INSERT_BODY: Final = _insert_into(schema.BODIES)
-INSERT_INTERACTION: Final = _insert_into(schema.INTERACTIONS)
+INSERT_INTERACTION: Final = _insert_into(schema.INTERACTIONS, at_id=True)
 INSERT_TURN: Final = _insert_into(schema.TURNS)
 INSERT_ANCHOR: Final = _insert_into(schema.ANCHORS)
 SELECT_PART: Final = _compiled(select(_PART.id).where(*_where_bound(_PART.sha256)))
@@ -59,7 +60,13 @@ SELECT_TRACK: Final = _compiled(
     )
 )
 DELETE_INTERACTION: Final = _compiled(delete(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.id)))
-DELETE_LANE: Final = _compiled(delete(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.lane)))
+ROWS_OF_LANE: Final = _compiled(
+    select(_INTERACTION.id, _INTERACTION.key, _INTERACTION.variant, _INTERACTION.take).where(
+        *_where_bound(_INTERACTION.lane)
+    )
+)
+SELECT_ID: Final = _compiled(select(_INTERACTION.id).where(*_where_bound(_INTERACTION.id)))
+LAST_ID: Final = _compiled(select(func.max(_INTERACTION.id)))
 DELETE_UNUSED_BODIES: Final = _delete_unused(schema.BODIES, _INTERACTION.request_body)
 DELETE_UNUSED_PARTS: Final = _compiled(delete(schema.PARTS).where(_PART.id.not_in(select(_BODY.part_id))))
 DELETE_UNUSED_TURNS: Final = _delete_unused(schema.TURNS, _INTERACTION.turn_id)

@@ -40,6 +40,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def is_replaced(error: BaseException) -> bool:
+    """Tell whether a file cannot be written because another stands in its place by now."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
+
+
 def translated(error: BaseException, path: Path) -> BaseException:
     """Return an error of ours for one of the system's; what is none of either as it is."""
     if isinstance(error, CassetteError) or not isinstance(error, Exception):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from proxy.core import canonical
-from proxy.core.errors import RuleError
+from proxy.core.errors import NotJsonError, RuleError
 from proxy.core.paths import compiled
 from proxy.core.redact import CREDENTIAL_PARAMETERS
 from proxy.core.scrubbers import SCRUBBERS
@@ -114,6 +114,30 @@ class Rules:
 
 DEFAULT: Final = Rules()
 
+
+def read(text: str) -> Rules:
+    """Undo `Rules.text`. Raises RuleError for what no version up to this one writes."""
+    try:
+        chosen = canonical.loads(text.encode()).value
+        chosen["pattern"] = tuple(Pattern(name=name, pattern=pattern) for name, pattern in chosen.get("pattern", ()))
+        chosen["path"] = tuple(
+            PathRule(name=name, path=path, action=PathAction(action)) for name, path, action in chosen.get("path", ())
+        )
+        lists = {name: tuple(chosen[name]) for name in ("scrub", "query", "headers") if name in chosen}
+        found = Rules(**{**chosen, **lists})
+        check(found)
+        is_ours = found.text == text
+    except (NotJsonError, TypeError, ValueError, AttributeError) as error:
+        raise _unknown(text) from error
+    if not is_ours:
+        raise _unknown(text)
+    return found
+
+
+def _unknown(text: str) -> RuleError:
+    return RuleError(f"these are no rules that this version knows: {text[:_LONGEST_SHOWN]}", text)
+
+
 OPTIONS: Final[Mapping[str, str]] = {
     "developer_is_system": "a `developer` message counts as a `system` message",
     "sort_tools": "tools count in the order of their names",
@@ -127,6 +151,8 @@ OPTIONS: Final[Mapping[str, str]] = {
 
 SWITCHES: Final = ("developer_is_system", "sort_tools", "ignore_max_tokens", "api_key")
 """Those that are made by `true`."""
+
+_LONGEST_SHOWN: Final = 200
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -146,11 +172,11 @@ def added(before: Rules, after: Rules) -> list[str]:
                 "",
                 "[[rules.pattern]]",
                 f"name = {_quoted(pattern.name)}",
-                f"pattern = {_literal(pattern.pattern)}",
+                f"pattern = {literal(pattern.pattern)}",
             ]
     for path in after.path:
         if path not in before.path:
-            lines += ["", "[[rules.path]]", f"name = {_quoted(path.name)}", f"path = {_literal(path.path)}"]
+            lines += ["", "[[rules.path]]", f"name = {_quoted(path.name)}", f"path = {literal(path.path)}"]
             lines.append(f"action = {_quoted(path.action)}")
     if len(lines) == 1:
         return []
@@ -162,8 +188,8 @@ def _quoted(text: str) -> str:
     return canonical.dumps(canonical.Document(str(text), exact=True)).decode()
 
 
-def _literal(text: str) -> str:
-    """Write a text as it stands where TOML can: an expression is hard to read with its backslashes doubled."""
+def literal(text: str) -> str:
+    """Write a text for TOML, as it stands if that can be: an expression is hard to read with doubled backslashes."""
     return f"'{text}'" if text.isprintable() and "'" not in text else _quoted(text)
 
 

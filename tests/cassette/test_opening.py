@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.cassette.opening import check, opened, why_not_a_cassette
+from proxy.cassette.opening import check, opened, unreadable, why_not_a_cassette
 from proxy.cassette.reader import Reader
 from proxy.core.errors import CassetteError
 from tests.cassette.making import answer, as_nobody, change, files, held, question, read_only_copy, store, taken
@@ -66,7 +66,38 @@ def test_a_file_of_another_program_or_of_a_later_version_is_told(path: Path) -> 
         check(opened(path), path)
 
 
+def test_a_schema_that_is_no_text_is_told_as_damage(path: Path) -> None:
+    store(path, [taken(question(), answer(b"1"))])
+    name = b"CREATE TABLE anchors"
+    path.write_bytes(path.read_bytes().replace(name, b"\xff" * len(name)))
+    with pytest.raises(CassetteError, match="If it is damaged, take it from version control"):
+        Reader(path)
+
+
 def test_a_folder_and_a_file_of_text_are_told_in_words(path: Path) -> None:
     assert "is a folder" in str(why_not_a_cassette(path.parent, ValueError()))
     assert "finds no database" in str(why_not_a_cassette(path, ValueError("file is not a database")))
     assert why_not_a_cassette(path, ValueError("another")) is None
+    assert why_not_a_cassette(path, ValueError("unable to open database file")) is None
+
+
+def test_an_empty_file_is_told_as_one_that_can_be_recorded_into(path: Path) -> None:
+    path.touch()
+    with pytest.raises(CassetteError, match="it is empty"):
+        check(opened(path), path)
+
+
+def test_a_file_that_this_user_may_not_read_is_told(path: Path) -> None:
+    store(path, [taken(question(), answer(b"1"))])
+    with read_only_copy(path, mode=0) as copy, as_nobody(), pytest.raises(CassetteError, match="Let this user read it"):
+        Reader(copy)
+
+
+def test_damage_is_told_with_what_may_help_and_without_what_was_recorded(path: Path) -> None:
+    damage = 'Could not decode to UTF-8 column \'data\' with text \'{"role": "user", "content": "a secret"\''
+    assert unreadable(path, ValueError(damage)) == (
+        f"cannot read the cassette {path}: Could not decode to UTF-8 column 'data'. If it is damaged, take it from "
+        f"version control, or save what can be read: `llmtape verify --recover NEW {path}`"
+    )
+    malformed = ValueError("database disk image is malformed")
+    assert why_not_a_cassette(path, malformed) == unreadable(path, malformed)

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy.cassette import format as layout
+from proxy.cassette.draft import drafted
 from proxy.cassette.reader import Reader
 from proxy.cassette.rekey import rekey
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError
-from proxy.core.model import Interaction, Outcome, Variant
+from proxy.core.model import Interaction, Outcome, RecordedRun, Variant
 from proxy.core.rules import Rules
 from tests.cassette.making import (
     AUTO,
@@ -227,6 +228,17 @@ def test_the_recorder_that_ends_last_brings_the_file_to_rest(path: Path, last: i
 def test_a_new_file_without_recordings_is_removed(path: Path) -> None:
     Writer(path, RECORD).close()
     assert files(path) == []
+
+
+@pytest.mark.parametrize("texts", [["hello"], []])
+def test_what_a_command_put_in_a_new_files_place_stays(path: Path, texts: list[str]) -> None:
+    writer = Writer(path, RECORD)
+    with drafted(path) as draft:
+        for text in texts:
+            draft.add(taken(question(text), answer(b"1")), RecordedRun(1, NOON, "record", "", "0.1.0"))
+    writer.close()
+    assert len(held(path)) == len(texts)
+    assert files(path) == ["tape.sqlite"]
 
 
 def test_an_old_file_stays_though_nothing_was_recorded(path: Path) -> None:

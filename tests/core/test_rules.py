@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from proxy.core.errors import ConfigError, RuleError
-from proxy.core.rules import DEFAULT, OPTIONS, SWITCHES, PathAction, PathRule, Pattern, Rules, added, check
+from proxy.core.rules import DEFAULT, OPTIONS, SWITCHES, PathAction, PathRule, Pattern, Rules, added, check, read
 
 
 def test_the_defaults_are_no_rules() -> None:
@@ -125,3 +125,47 @@ def test_what_rules_have_more_is_written_as_a_config_that_reads_so() -> None:
     assert r"pattern = 'run \d+'" in text
     assert read["path"] == [{"name": "d", "path": "$['x']", "action": "replace"}]
     assert added(before, before) == []
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        DEFAULT,
+        Rules(scrub=("date", "uuid"), developer_is_system=True, sort_tools=True, ignore_max_tokens=True, api_key=True),
+        Rules(models={"alias": "model"}, query=("a",), headers=("x-tenant",)),
+        Rules(
+            pattern=(Pattern(name="run", pattern=r"run (?P<value>\d+)"),),
+            path=(PathRule(name="at", path="$.at"), PathRule(name="by", path="$.by", action=PathAction.REPLACE)),
+        ),
+    ],
+)
+def test_what_a_cassette_carries_is_read_again(rules: Rules) -> None:
+    assert read(rules.text).text == rules.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '"x"',
+        '{"magic":true}',
+        '{"scrub":["moon"]}',
+        '{"scrub":7}',
+        '{"pattern":[["a"]]}',
+        '{"pattern":[["a","("]]}',
+        '{"pattern":7}',
+        '{"path":[["a","$","burn"]]}',
+        '{"models":[1]}',
+        '{"query":[7]}',
+        '{"query":"ab"}',
+        '{"headers":[7]}',
+        '{"restore":true}',
+        '{ "api_key":true}',
+        "{" * 5000,
+    ],
+)
+def test_what_no_version_writes_is_no_rules(text: str) -> None:
+    with pytest.raises(RuleError):
+        read(text)
