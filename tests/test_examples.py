@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cassette.reader import lanes_in
+from proxy.cassette.facts import lanes_in
 
 AGENT = Path(__file__).parent.parent / "examples" / "agent"
 MODULES = AGENT / "node_modules"

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import ClientSession
 from openai import APIError, AsyncOpenAI, OpenAI
 
-from proxy.cassette.reader import lanes_in
+from proxy.cassette.facts import lanes_in
 from proxy.config import load
 from proxy.core.errors import ConfigError, FaultError, LlmtapeError, ServerError
 from proxy.core.ledger import Fate

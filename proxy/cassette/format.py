@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from proxy.core import fields
 from proxy.core.model import Chunk
 from proxy.core.normalize import NORMALIZER
 
@@ -30,7 +31,6 @@ INDEXED: Final = 2
 """The first version that tells what is near."""
 
 
-_LATIN: Final = "latin-1"
 _PAIR: Final = 2
 
 Stored = str | bytes
@@ -56,16 +56,13 @@ def restored(value: Stored) -> bytes:
 
 
 def headers_text(headers: Headers) -> str:
-    """Write header fields as JSON, [[name, value], ...]; one that is no UTF-8 as [name, value, "latin-1"]."""
-    return orjson.dumps([_field(name, value) for name, value in headers]).decode()
+    """Write header fields as JSON."""
+    return orjson.dumps(fields.to_json(headers)).decode()
 
 
 def headers_of(value: str) -> Headers:
     """Undo `headers_text`. Raises ValueError for anything else."""
-    fields = orjson.loads(value)
-    if not isinstance(fields, list) or not all(_is_field(item) for item in fields):
-        raise ValueError(f"not a list of header fields: {value[:80]}")
-    return tuple(_restored_field(*item) for item in fields)
+    return fields.from_json(orjson.loads(value))
 
 
 def framing_text(chunks: Iterable[Chunk]) -> str:
@@ -85,32 +82,6 @@ def chunks_of(framing: str, body: Stored) -> tuple[Chunk, ...]:
     if marks[-1] != len(data):
         raise ValueError(f"a framing of {marks[-1]} bytes for a body of {len(data)}")
     return tuple(Chunk(at, data[start:end]) for (at, _), (start, end) in zip(pairs, pairwise(marks), strict=True))
-
-
-def _field(name: str, value: str) -> list[str]:
-    """Spell a field; header bytes that are no UTF-8 came to us as lone surrogates, which JSON cannot hold."""
-    if _is_clean(name + value):
-        return [name, value]
-    return [*(text.encode("utf-8", "surrogateescape").decode(_LATIN) for text in (name, value)), _LATIN]
-
-
-def _restored_field(name: str, value: str, coding: str = "") -> tuple[str, str]:
-    if not coding:
-        return name, value
-    name, value = (text.encode(_LATIN).decode("utf-8", "surrogateescape") for text in (name, value))
-    return name, value
-
-
-def _is_clean(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _is_field(item: Any) -> bool:
-    return (
-        isinstance(item, list)
-        and all(isinstance(part, str) for part in item)
-        and (len(item) == _PAIR or item[_PAIR:] == [_LATIN])
-    )
 
 
 def _is_pair(item: Any) -> bool:

@@ -7,33 +7,38 @@ for SQLAlchemy's import (0.3 s) at each start of a test suite, and its statement
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts, search
-from proxy.cassette.opening import check, opened, why_not_a_cassette
-from proxy.core.completion import meaning
+from proxy.cassette.opening import check, opened, unreadable, why_not_a_cassette
+from proxy.cassette.ordering import CURRENT_KEY, Order, clause
+from proxy.cassette.size import Size, measured
+from proxy.cassette.values import check_text, check_whole, response_of
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
-from proxy.core.model import Interaction, Outcome, Request, Response, Take, Track, Variant
+from proxy.core.meaning import meaning
+from proxy.core.model import Interaction, Outcome, RecordedRun, Request, Response, Take, Track, Variant
 from proxy.core.normalize import normalize
 from proxy.core.rekeying import Rekeying, plan
 from proxy.core.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from proxy.core.outline import Outline
 
 _TAKE = "id, key, variant, lane, take, status, outcome"
 
-_IN_ORDER = "order by run_id, recorded_at, lane, take, id"
+_IN_ORDER = clause()
 
 _TAKES_OF_KEY = f"select {_TAKE} from interactions where key = ? {_IN_ORDER}"  # noqa: S608
 
 _TAKES_OF_PREFIX = f"select {_TAKE} from interactions where key >= ? and key < ? {_IN_ORDER}"  # noqa: S608
+_TAKE_OF_ID = f"select {_TAKE} from interactions where id = ?"  # noqa: S608
 _AFTER_ANY_DIGIT = "g"
 
 _ANY_REQUESTS = f"select {_TAKE}, recorded_at, method, path, query, request_headers, request_body from interactions"  # noqa: S608
@@ -63,20 +68,11 @@ class Entry:
     completion_tokens: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedRun:
-    """The process that recorded an interaction, as the cassette remembers it."""
-
-    id: int
-    started_at: str
-    mode: str
-    upstream: str
-    llmtape_version: str
-
-
 _RUN_OF_TAKE = """
 select runs.id, started_at, mode, upstream, llmtape_version
 from interactions join runs on runs.id = run_id where interactions.id = ?"""
+
+_RUNS = "select id, started_at, mode, upstream, llmtape_version from runs order by id"
 
 _ENTRY = (
     "run_id, recorded_at, method, path, model, first_byte_us, duration_us,"
@@ -107,6 +103,7 @@ class Reader:
                 self.rekeying = rekeying or self._rekey()
                 for take in self.rekeying.takes.values() if self.rekeying else ():
                     self._rekeyed.setdefault(take.track.key, []).append(take)
+                self._connection.create_function(CURRENT_KEY, 2, partial(_current_key, self.rekeying))
             except BaseException:
                 self._connection.close()
                 raise
@@ -145,7 +142,7 @@ class Reader:
         """Return a take's response, and how many tokens it says it has."""
         row = self._one(f"select {_RESPONSE}, completion_tokens from interactions where id = ?", take.id)  # noqa: S608
         with self._translated():
-            return _response(row, was_asked_as_stream=take.track.variant is not Variant.JSON), row[-1]
+            return response_of(row, was_asked_as_stream=take.track.variant is not Variant.JSON), row[-1]
 
     def request(self, take: Take) -> Request:
         """Return a take's request."""
@@ -164,17 +161,41 @@ class Reader:
         """Return the run that recorded a take."""
         return RecordedRun(*self._one(_RUN_OF_TAKE, take.id))
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield all interactions in the order in which they were asked for, without their bodies."""
+    def stored(self, keep: Callable[[int], bool] | None = None) -> Iterator[tuple[Interaction, RecordedRun]]:
+        """Yield all interactions as they stand in the file, or those whose ids are to be kept, each with its run."""
+        runs = {row[0]: RecordedRun(*row) for row in self._all(_RUNS)}
+        for id_, run_id in self._all("select id, run_id from interactions order by id"):
+            if keep is None or keep(id_):
+                (take,) = self._takes(_TAKE_OF_ID, id_)
+                yield self.interaction(take), runs[run_id]
+
+    def entries(self, order: Order = Order.RECORDED, *, is_reversed: bool = False) -> Iterator[Entry]:
+        """Yield all interactions without their bodies, in the order in which they were asked for or in another."""
+        in_order = clause(order, is_reversed=is_reversed)
         with self._translated():
-            for row in self._connection.execute(f"select {_TAKE}, {_ENTRY} from interactions {_IN_ORDER}"):  # noqa: S608
+            for row in self._connection.execute(f"select {_TAKE}, {_ENTRY} from interactions {in_order}"):  # noqa: S608
                 entry = Entry(self._take(row[:7]), *row[7:])
-                _check_whole(entry.run_id, entry.first_byte_us, entry.duration_us)
+                check_whole(entry.run_id, entry.first_byte_us, entry.duration_us)
                 yield entry
+
+    def distinct(self, column: Literal["model", "lane", "run_id"]) -> list[Any]:
+        """Return what occurs in a column, sorted."""
+        return [value for (value,) in self._all(f"select distinct {column} from interactions order by 1")]  # noqa: S608
 
     def requests(self, *, latest_first: bool = False) -> Iterator[tuple[Take, str, Request]]:
         """Yield all stored requests, each with its take and when it was recorded."""
         return self._requests(_LATEST_REQUESTS if latest_first else _REQUESTS)
+
+    @property
+    def size(self) -> Size:
+        """How many bytes the cassette has, and of what."""
+        with self._translated():
+            return measured(self._connection)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the file says of itself: its format, what made its keys, and what else was noted."""
+        return dict(self._all("select name, value from cassette"))
 
     @property
     def is_indexed(self) -> bool:
@@ -192,11 +213,11 @@ class Reader:
 
         Raises KeyNotFoundError where there is none, or where keys that differ begin so.
         """
-        key, _, number = prefix.partition(":")
+        key, colon, number = prefix.partition(":")
         takes = self._takes_of_prefix(key.lower())
         if len({take.track.key for take in takes}) > 1:
             raise KeyNotFoundError(f"{key!r} is the beginning of several keys in {self.path}: give more digits")
-        named = [take for take in takes if not number or str(take.number) == number]
+        named = [take for take in takes if not colon or str(take.number) == number]
         if not key or not named:
             raise KeyNotFoundError(f"no recording {prefix!r} in {self.path}: `llmtape ls {self.path}` lists them")
         return named
@@ -213,7 +234,7 @@ class Reader:
 
     def _take(self, row: tuple[Any, ...]) -> Take:
         id_, key, variant, lane, number, status, outcome = row
-        _check_whole(number, status)
+        check_whole(number, status)
         if self.rekeying is not None and (planned := self.rekeying.takes.get(id_)):
             return planned  # what another process recorded since is no part of the plan, and keeps its key
         return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
@@ -225,7 +246,7 @@ class Reader:
 
     def _with_request(self, row: tuple[Any, ...]) -> tuple[Take, str, Request]:
         recorded_at, method, path, query, headers, body = row[7:]
-        _check_text(recorded_at, method, path, query)
+        check_text(recorded_at, method, path, query)
         request = Request(method, path, query, layout.headers_of(headers), parts.joined(self._connection, body))
         return self._take(row[:7]), recorded_at, request
 
@@ -254,45 +275,9 @@ class Reader:
         try:
             yield
         except (sqlite3.Error, ValueError, TypeError) as error:
-            raise CassetteError(
-                why_not_a_cassette(self.path, error)
-                or f"cannot read the cassette {self.path}: {error}. If it is damaged, take it from version control"
-            ) from error
+            raise CassetteError(why_not_a_cassette(self.path, error) or unreadable(self.path, error)) from error
 
 
-def lanes_in(path: Path) -> list[str]:
-    """Name the lanes that have recordings in a cassette, sorted, whatever rules made its keys. Raises CassetteError."""
-    try:
-        with closing(opened(path)) as connection:
-            check(connection, path)
-            return [lane for (lane,) in connection.execute("select distinct lane from interactions order by lane")]
-    except sqlite3.Error as error:
-        raise CassetteError(why_not_a_cassette(path, error) or f"cannot read the cassette {path}: {error}") from error
-
-
-def _response(row: tuple[Any, ...], *, was_asked_as_stream: bool) -> Response:
-    status, headers, outcome, first_byte_us, duration_us, framing, body, *_ = row
-    _check_whole(status, first_byte_us, duration_us)
-    return Response(
-        status=status,
-        headers=layout.headers_of(headers),
-        chunks=layout.chunks_of(framing, body),
-        outcome=Outcome(outcome),
-        first_byte_us=first_byte_us,
-        duration_us=duration_us,
-        was_asked_as_stream=was_asked_as_stream,
-    )
-
-
-def _check_text(*values: object) -> None:
-    """Raise ValueError where a column of text holds something else, as SQLite lets it."""
-    for value in values:
-        if not isinstance(value, str):
-            raise ValueError(f"{value!r} stands where a text should")  # noqa: TRY004  it is a value of the file's
-
-
-def _check_whole(*values: object) -> None:
-    """Raise ValueError where a column of integers holds something else, as SQLite lets it."""
-    for value in values:
-        if type(value) is not int:
-            raise ValueError(f"{value!r} stands where an integer should")
+def _current_key(rekeying: Rekeying | None, id_: int, key: str) -> str:
+    planned = rekeying.takes.get(id_) if rekeying else None
+    return planned.track.key if planned else key

@@ -49,6 +49,16 @@ class KeyNotFoundError(CassetteError):
     exit_status = 2
 
 
+class InterchangeError(LlmtapeError):
+    """A file of recordings to import, or a line of one, that cannot be taken."""
+
+
+class GitError(LlmtapeError):
+    """Git is not there, or this is no place for it."""
+
+    exit_status = 2
+
+
 class ServerError(LlmtapeError):
     """The proxy could not listen where it was told to."""
 

@@ -126,6 +126,17 @@ class Interaction:
     """What its key is made of, where that is known already: bringing a request to its one form twice takes time."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """The process that recorded an interaction, as a cassette remembers it. `id` is the cassette's number for it."""
+
+    id: int
+    started_at: str
+    mode: str
+    upstream: str
+    llmtape_version: str
+
+
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)

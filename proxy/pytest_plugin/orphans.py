@@ -20,7 +20,7 @@ def orphans(folder: Path, base: Path, lanes: Collection[str], whole: Collection[
 
     `lanes` are those of all tests that are known, `whole` the modules, from the base folder, of which all are.
     """
-    from proxy.cassette.reader import lanes_in  # noqa: PLC0415  most runs of pytest read no cassette
+    from proxy.cassette.facts import lanes_in  # noqa: PLC0415  most runs of pytest read no cassette
 
     found = []
     for file in sorted(folder.rglob("*.sqlite")):

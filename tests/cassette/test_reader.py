@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy.cassette import format as layout
-from proxy.cassette.reader import Reader, lanes_in
+from proxy.cassette.reader import Reader
 from proxy.cassette.rekey import rekey
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
@@ -145,7 +145,7 @@ def test_a_recording_is_found_by_a_beginning_of_its_key(path: Path, prefix: str,
         assert [take.number for take in reader.find(named)] == expected
 
 
-@pytest.mark.parametrize("prefix", ["", ":1", "zzzz", "{key}:3", "{key}:x", "%", "_", "{key}0", "*"])
+@pytest.mark.parametrize("prefix", ["", ":1", "zzzz", "{key}:3", "{key}:x", "{key}:", "%", "_", "{key}0", "*"])
 def test_what_names_no_recording_is_told(path: Path, prefix: str) -> None:
     store(path, [taken(HELLO, answer(b"1"))])
     with Reader(path) as reader, pytest.raises(KeyNotFoundError):
@@ -560,26 +560,6 @@ def test_under_other_rules_a_lane_has_its_takes_as_they_are_found(path: Path) ->
         assert [(take.track.key, take.number) for take in reader.takes_of_lane("a")] == [(key, 1), (key, 2)]
 
 
-def test_the_lanes_of_a_cassette_are_named_sorted_each_once(path: Path) -> None:
-    store(path, arriving([Call(HELLO, lane=lane) for lane in ("b", "", "a", "b")]))
-    assert lanes_in(path) == ["", "a", "b"]
-    assert files(path) == [path.name]
-
-
-def test_the_lanes_of_a_cassette_are_named_whatever_rules_made_its_keys(path: Path) -> None:
-    store(path, [taken(HELLO, answer(b"1"), lane="a")])
-    rekey(path, Rules(scrub=("date",)), lambda _: True)
-    assert lanes_in(path) == ["a"]
-
-
-def test_what_has_no_lanes_is_told(path: Path) -> None:
-    with pytest.raises(CassetteError, match=str(path)):
-        lanes_in(path)
-    path.write_text("no cassette")
-    with pytest.raises(CassetteError, match=str(path)):
-        lanes_in(path)
-
-
 # Beside other processes
 
 
@@ -599,3 +579,11 @@ def test_a_column_of_text_that_holds_something_else_is_told(path: Path, column: 
     change(path, f"update interactions set {column} = x'ff'")
     with Reader(path) as reader, pytest.raises(CassetteError, match="stands where a text should"):
         list(reader.requests())
+
+
+def test_what_occurs_in_a_column_is_told_once_and_sorted(path: Path) -> None:
+    made = [taken(question(text, model=model), answer(b"1"), lane=lane) for text, model, lane in ("ay ", "bxt", "cyu")]
+    store(path, made)
+    with Reader(path) as reader:
+        assert (reader.distinct("model"), reader.distinct("lane")) == (["x", "y"], [" ", "t", "u"])
+        assert reader.distinct("run_id") == [1]

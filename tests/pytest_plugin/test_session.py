@@ -12,7 +12,7 @@ import pytest
 import proxy.cassette.writer
 import proxy.testing
 import proxy.upstream  # noqa: F401  as above
-from proxy.cassette.reader import lanes_in
+from proxy.cassette.facts import lanes_in
 from tests import suites
 from tests.running import recordings
 

@@ -1,0 +1,44 @@
+"""How columns become values.
+
+Rule: SQLite lets any column hold anything, and a cassette is untrusted: what is of another type, or makes no value, is
+a ValueError or a TypeError here, and never goes further.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proxy.cassette import format as layout
+from proxy.core.model import Outcome, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def response_of(row: Sequence[Any], *, was_asked_as_stream: bool) -> Response:
+    """Make a response of a row that begins with status, response_headers, outcome, and so on, as below."""
+    status, headers, outcome, first_byte_us, duration_us, framing, body, *_ = row
+    check_whole(status, first_byte_us, duration_us)
+    return Response(
+        status=status,
+        headers=layout.headers_of(headers),
+        chunks=layout.chunks_of(framing, body),
+        outcome=Outcome(outcome),
+        first_byte_us=first_byte_us,
+        duration_us=duration_us,
+        was_asked_as_stream=was_asked_as_stream,
+    )
+
+
+def check_text(*values: object) -> None:
+    """Raise ValueError where a column of text holds something else, as SQLite lets it."""
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} stands where a text should")  # noqa: TRY004  it is a value of the file's
+
+
+def check_whole(*values: object) -> None:
+    """Raise ValueError where a column of integers holds something else, as SQLite lets it."""
+    for value in values:
+        if type(value) is not int:
+            raise ValueError(f"{value!r} stands where an integer should")
