@@ -6,24 +6,20 @@ plain body and a stream of events become the same `Completion`.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from proxy.core import canonical, sse
+from proxy.core import lenient, sse
+from proxy.core.delta import called_in, calls_of, content_of, error_of, message_of, reasoning_of
+from proxy.core.lenient import joined, mapping, mappings, text, word
 from proxy.core.model import Outcome, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 CHAT_PATH = "/chat/completions"
 
 _OK = 200
-_BROKEN = object()
-_TOO_MANY = 2**63
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +33,20 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Annotation:
+    """What an answer refers to: a page (`url_citation`) by title and URL, a file by name and id."""
+
+    kind: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """One alternative of an answer. `logprobs` counts the tokens that came with one."""
+    """One alternative of an answer. `logprobs` counts the tokens that came with one.
+
+    `audio` is the transcript of what was spoken, `audio_bytes` how long the recording of it is.
+    """
 
     index: int
     role: str
@@ -48,6 +56,9 @@ class Choice:
     finish_reason: str | None
     audio: str
     logprobs: int
+    reasoning: str = ""
+    annotations: tuple[Annotation, ...] = ()
+    audio_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +93,14 @@ class _ToolCallParts:
 
     def add(self, delta: dict[str, Any]) -> None:
         # An id repeated in every delta is real; the first one counts.
-        self.id = self.id or _word(delta.get("id"))
-        self.kind = _word(delta.get("type")) or self.kind
-        called = _mapping(delta.get("function")) or _mapping(delta.get("custom"))
-        self.name = self.name or _word(called.get("name"))
-        self.arguments.append(_text(called.get("arguments")) or _text(called.get("input")))
+        self.id = self.id or word(delta.get("id"))
+        self.kind = word(delta.get("type")) or self.kind
+        name, arguments = called_in(delta)
+        self.name = self.name or name
+        self.arguments.append(arguments)
 
     def build(self) -> ToolCall:
-        return ToolCall(self.id, self.kind, self.name, _joined(self.arguments))
+        return ToolCall(self.id, self.kind, self.name, joined(self.arguments))
 
 
 @dataclass(slots=True)
@@ -101,33 +112,38 @@ class _ChoiceParts:
     tool_calls: dict[int, _ToolCallParts] = field(default_factory=dict)
     finish_reason: str | None = None
     logprobs: int = 0
+    reasoning: list[str] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
+    audio_bytes: int = 0
 
     def add(self, choice: dict[str, Any]) -> None:
-        message = _mapping(choice.get("message")) or _mapping(choice.get("delta"))
-        self.role = self.role or _word(message.get("role"))
-        self.content.append(_text(message.get("content")) or _text(choice.get("text")))
-        self.refusal.append(_text(message.get("refusal")))
-        self.transcript.append(_text(_mapping(message.get("audio")).get("transcript")))
-        self.finish_reason = _word(choice.get("finish_reason")) or self.finish_reason
-        self.logprobs += len(_sequence(_mapping(choice.get("logprobs")).get("content")))
-        for place, delta in enumerate(_mappings(message.get("tool_calls"))):
-            self._tool_call(_index(delta, place)).add(delta)
-        if called := _mapping(message.get("function_call")):
-            self._tool_call(0).add({"function": called})
-
-    def _tool_call(self, index: int) -> _ToolCallParts:
-        return self.tool_calls.setdefault(index, _ToolCallParts())
+        message = message_of(choice)
+        audio = mapping(message.get("audio"))
+        self.role = self.role or word(message.get("role"))
+        self.content.append(content_of(message) or text(choice.get("text")))
+        self.reasoning.append(reasoning_of(message))
+        self.refusal.append(text(message.get("refusal")))
+        self.transcript.append(text(audio.get("transcript")))
+        self.audio_bytes += _decoded_size(text(audio.get("data")))
+        self.annotations.extend(map(_annotation, mappings(message.get("annotations"))))
+        self.finish_reason = word(choice.get("finish_reason")) or self.finish_reason
+        self.logprobs += len(lenient.sequence(mapping(choice.get("logprobs")).get("content")))
+        for place, call in calls_of(message):
+            self.tool_calls.setdefault(place, _ToolCallParts()).add(call)
 
     def build(self, index: int) -> Choice:
         return Choice(
             index=index,
             role=self.role,
-            content=_joined(self.content),
-            refusal=_joined(self.refusal),
+            content=joined(self.content),
+            refusal=joined(self.refusal),
             tool_calls=tuple(call.build() for _, call in sorted(self.tool_calls.items())),
             finish_reason=self.finish_reason,
-            audio=_joined(self.transcript),
+            audio=joined(self.transcript),
             logprobs=self.logprobs,
+            reasoning=joined(self.reasoning),
+            annotations=tuple(self.annotations),
+            audio_bytes=self.audio_bytes,
         )
 
 
@@ -136,7 +152,14 @@ def assemble(response: Response) -> Completion:
     if response.is_stream:
         events = sse.split(response.body)
         return _assemble(_documents(events), done=any(map(sse.is_done, events)))
-    return _assemble(_mappings([_loads(response.body)]), done=True)
+    return _assemble(documents(response), done=True)
+
+
+def documents(response: Response) -> list[dict[str, Any]]:
+    """Return the JSON objects that an answer consists of: its events' data, or its body."""
+    if response.is_stream:
+        return _documents(sse.split(response.body))
+    return mappings([lenient.loads(response.body)])
 
 
 def summarize(response: Response) -> Completion:
@@ -149,28 +172,6 @@ def summarize(response: Response) -> Completion:
     events = [chunk.data for chunk in response.chunks]
     start = next((at for at in reversed(range(len(events))) if _is_finish(events[at])), 0)
     return _assemble(_documents([*events[: min(1, start)], *events[start:]]), done=is_done(response))
-
-
-def meaning(response: Response) -> tuple[object, ...]:
-    """Return what an answer says: two that differ in ids, times, counts or framing alone mean the same.
-
-    An answer that is no completion means its bytes.
-    """
-    said = assemble(response)
-    if not said.choices and not said.error:
-        return response.status, response.body
-    choices = tuple(
-        (
-            choice.index,
-            choice.content,
-            choice.refusal,
-            choice.audio,
-            tuple((call.name, canonical.respell(call.arguments)) for call in choice.tool_calls),
-            choice.finish_reason,
-        )
-        for choice in said.choices
-    )
-    return response.status, response.outcome, said.error, choices
 
 
 def is_done(response: Response) -> bool:
@@ -189,7 +190,7 @@ def judge(response: Response, path: str) -> Outcome:
     if response.is_stream:
         ended = is_done(response) or assemble(response).is_finished
         return Outcome.COMPLETE if ended else Outcome.UNFINISHED
-    is_whole = response.content_type != "application/json" or _loads(response.body) is not _BROKEN
+    is_whole = response.content_type != "application/json" or lenient.loads(response.body) is not lenient.BROKEN
     return Outcome.COMPLETE if is_whole else Outcome.UNFINISHED
 
 
@@ -197,8 +198,8 @@ def _is_finish(event: bytes) -> bool:
     """Tell whether the event ends the first choice."""
     if b"finish_reason" not in event:
         return False
-    choices = _mappings(_mapping(_loads(sse.data_of(event) or b"")).get("choices"))
-    return any(_text(choice.get("finish_reason")) and _index(choice, 0) == 0 for choice in choices)
+    choices = mappings(mapping(lenient.loads(sse.data_of(event) or b"")).get("choices"))
+    return any(text(choice.get("finish_reason")) and lenient.index(choice, 0) == 0 for choice in choices)
 
 
 def _assemble(documents: Iterable[dict[str, Any]], *, done: bool) -> Completion:
@@ -208,73 +209,33 @@ def _assemble(documents: Iterable[dict[str, Any]], *, done: bool) -> Completion:
     parts: dict[int, _ChoiceParts] = {}
     for document in documents:
         for name in ("id", "model"):
-            identity[name] = identity.get(name) or _word(document.get(name))
-        usage = _mapping(document.get("usage")) or usage
-        error = error or _error(document.get("error"))
-        for place, choice in enumerate(_mappings(document.get("choices"))):
-            parts.setdefault(_index(choice, place), _ChoiceParts()).add(choice)
+            identity[name] = identity.get(name) or word(document.get(name))
+        usage = mapping(document.get("usage")) or usage
+        error = error or error_of(document.get("error"))
+        for place, choice in enumerate(mappings(document.get("choices"))):
+            parts.setdefault(lenient.index(choice, place), _ChoiceParts()).add(choice)
     return Completion(
         id=identity.get("id", ""),
         model=identity.get("model", ""),
         choices=tuple(part.build(index) for index, part in sorted(parts.items())),
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=lenient.count(usage.get("prompt_tokens")),
+        completion_tokens=lenient.count(usage.get("completion_tokens")),
         error=error,
         done=done,
     )
 
 
-def _documents(events: Iterable[bytes]) -> Iterable[dict[str, Any]]:
-    return _mappings([_loads(data) for event in events if (data := sse.data_of(event))])
+def _documents(events: Iterable[bytes]) -> list[dict[str, Any]]:
+    return mappings([lenient.loads(data) for event in events if (data := sse.data_of(event))])
 
 
-def _loads(data: bytes) -> Any:
-    """Parse JSON, also that of servers which cut an emoji in two; what is none comes as `_BROKEN`."""
-    data = data.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return _BROKEN
+def _annotation(value: dict[str, Any]) -> Annotation:
+    kind = word(value.get("type"))
+    held = mapping(value.get(kind))
+    title = word(held.get("title")) or word(held.get("filename")) or word(held.get("name"))
+    return Annotation(kind, title, word(held.get("url")) or word(held.get("file_id")))
 
 
-def _joined(texts: Iterable[str]) -> str:
-    """Join texts, and the halves of a character that was cut in two; a half alone becomes U+FFFD."""
-    text = "".join(texts)
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _error(value: Any) -> str:
-    return _word(value) or _word(_mapping(value).get("message"))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _word(value: Any) -> str:
-    return _joined([_text(value)])
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value < _TOO_MANY else None
-
-
-def _index(value: dict[str, Any], otherwise: int) -> int:
-    index = _count(value.get("index"))
-    return otherwise if index is None else index
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _sequence(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _mappings(value: Any) -> list[dict[str, Any]]:
-    return [item for item in _sequence(value) if isinstance(item, dict)]
+def _decoded_size(data: str) -> int:
+    """Tell how many bytes a base64 text stands for, without decoding it."""
+    return (len(data) - data[-2:].count("=")) * 3 // 4
