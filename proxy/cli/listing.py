@@ -1,8 +1,8 @@
 """The layout of `ls`: one line an interaction.
 
-Rule: the layout is planned from the entries alone, before the first body is read, and each line is made by itself:
-the first lines come at once, and a cassette of any size takes no more memory than its largest interaction. (Rich's
-own table would read all rows first.)
+Rule: the layout is planned from the first entries alone, before a body is read, and each line is made by itself: the
+first lines come at once, and a cassette of any size takes no more memory than its largest interaction. (Rich's own
+table would read all rows first.)
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from proxy.cli import wording
+from proxy.cli.prompt import last_user_message
 from proxy.cli.screen import styled
+from proxy.core.completion import assemble
 from proxy.core.model import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from proxy.cassette.reader import Entry
+    from proxy.cassette.reader import Entry, Reader
     from proxy.core.completion import Completion, ToolCall
+
+SAMPLE: Final = 1000
+"""From so many entries a layout is planned. Where there are more, columns that none of them fills are there all the
+same, and what turns out wider than its column is still whole."""
 
 _GAP: Final = 2
 _LEAST_TEXT: Final = 20
@@ -46,6 +52,11 @@ class Column:
     is_name: bool = False
     is_number: bool = False
 
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether its beginning tells enough."""
+        return self.is_name or self.cell is None
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -61,22 +72,27 @@ class Layout:
         """Lay one interaction out."""
         texts = iter((prompt, answer))
         cells = [
-            styled((column.cell(entry), column.style)) if column.cell else next(texts) for column, _ in self.columns
+            styled((_told(column.cell, entry), column.style)) if column.cell else next(texts)
+            for column, _ in self.columns
         ]
         return self._line(cells)
 
     def _line(self, cells: Sequence[Text]) -> Text:
-        for (column, width), cell in zip(self.columns, cells, strict=True):
+        for (column, planned), cell in zip(self.columns, cells, strict=True):
+            width = planned if column.may_be_cut else max(planned, cell.cell_len)
             cell.align("right" if column.is_number else "left", width)
         line = Text(" " * _GAP).join(cells)
         line.rstrip()
         return line
 
 
-def plan(entries: Iterable[Entry], width: int) -> Layout:
-    """Find the widths that hold all entries, and leave columns out where a line cannot hold them and the texts."""
-    widths = _needed(entries, width)
-    present = [column for column in _COLUMNS if not column.cell or widths[column]]
+def plan(sample: Sequence[Entry], width: int) -> Layout:
+    """Find the widths that hold the entries, and leave columns out where a line cannot hold them and the texts.
+
+    The sample is all that will be listed, or its first `SAMPLE` entries.
+    """
+    widths = _needed(sample, width)
+    present = [column for column in _COLUMNS if not column.cell or widths[column] or len(sample) >= SAMPLE]
     by_rank = sorted((column for column in present if column.rank), key=lambda column: column.rank)
     while _room(present, widths, width) < len(_TEXTS) * _LEAST_TEXT and by_rank:
         present.remove(by_rank.pop())
@@ -84,6 +100,14 @@ def plan(entries: Iterable[Entry], width: int) -> Layout:
     widths[_PROMPT] = room * 2 // 5 if room > len(_TEXTS) * 2 * _LEAST_TEXT else room // 2
     widths[_ANSWER] = room - widths[_PROMPT]
     return Layout([(column, widths[column]) for column in present])
+
+
+def line_of(reader: Reader, layout: Layout, entry: Entry) -> Text:
+    """Read one interaction, and lay it out."""
+    interaction = reader.interaction(entry.take)
+    prompt = last_user_message(wording.parsed(interaction.request.body))
+    answer = answer_cell(assemble(interaction.response), interaction.response.body)
+    return layout.line(entry, prompt_cell(entry, prompt), answer)
 
 
 def prompt_cell(entry: Entry, prompt: str | None) -> Text:
@@ -108,12 +132,17 @@ def _call(call: ToolCall) -> str:
     return wording.folded(f"→ {call.name}({call.arguments})")
 
 
-def _needed(entries: Iterable[Entry], width: int) -> dict[Column, int]:
+def _told(cell: Callable[[Entry], str], entry: Entry) -> str:
+    """Fill a cell; clients name lanes and models, and may put line ends into them."""
+    return wording.on_one_line(cell(entry))
+
+
+def _needed(sample: Sequence[Entry], width: int) -> dict[Column, int]:
     widths = dict.fromkeys(_COLUMNS, 0)
-    for entry in entries:
-        for column in _COLUMNS:
-            if column.cell and (text := column.cell(entry)):
-                widths[column] = max(widths[column], len(column.title), styled(text).cell_len)
+    for column in _COLUMNS:
+        cells = {_told(column.cell, entry) for entry in sample} - {""} if column.cell else set()
+        if cells or len(sample) >= SAMPLE:
+            widths[column] = max(len(column.title), *(styled(cell).cell_len for cell in cells), 0)
     return {
         column: min(needed, width // _NAME_SHARE) if column.is_name else needed for column, needed in widths.items()
     }

@@ -7,12 +7,15 @@ Lines are laid out here and not by the console, so that piped output is never wr
 from __future__ import annotations
 
 import shutil
+import sys
+from io import StringIO
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.text import Text
 
-from proxy.cli.wording import printable
+from proxy.cli.wording import is_safe, printable
+from proxy.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,18 +26,38 @@ PIPED_WIDTH: Final = 200
 """Columns of piped output, unless COLUMNS says otherwise."""
 
 
+class _Stdout(StringIO):
+    """Standard output as it is when it is written to: while a progress bar is drawn, lines go above the bar.
+
+    Rich lets its consoles pass by what it puts in the place of `sys.stdout` meanwhile.
+    """
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+    def isatty(self) -> bool:
+        return sys.stdout.isatty()
+
+
 class Screen:
     """Standard output: a terminal, with colour and a width to keep to, or a pipe."""
 
     def __init__(self) -> None:
         # COLUMNS counts first, then the terminal's width; a pipe has neither.
         self.width = shutil.get_terminal_size((PIPED_WIDTH, 0)).columns
-        self._console = Console(width=self.width, markup=False, highlight=False, emoji=False)
+        self._console = Console(file=_Stdout(), width=self.width, markup=False, highlight=False, emoji=False)
 
     def show(self, lines: Iterable[Text]) -> None:
         """Print lines as they come, each as it stands."""
         for line in lines:
             self._console.print(line, soft_wrap=True)
+
+    def write(self, text: Text) -> None:
+        """Print a piece of a line at once; what comes next goes on behind it."""
+        self._console.print(text, end="", soft_wrap=True)
 
     def block(self, text: Text, indent: int = 0, label: Text | None = None) -> Iterator[Text]:
         """Cut a text into indented lines; on a terminal they are wrapped between words to its width.
@@ -53,6 +76,12 @@ class Screen:
         if self._console.is_terminal:
             return text.wrap(self._console, width, overflow="fold")
         return text.split("\n", allow_blank=True)
+
+
+def check_bytes(data: bytes) -> None:
+    """Raise ConfigError where bytes that are to be printed as they are could steer the terminal they would go to."""
+    if sys.stdout.isatty() and not is_safe(data.decode("utf-8", "surrogateescape")):
+        raise ConfigError("these bytes hold what a terminal takes for commands: send them to a file or a pager")
 
 
 def styled(*pieces: str | tuple[str, str]) -> Text:

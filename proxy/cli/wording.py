@@ -9,29 +9,50 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.core import canonical
 from proxy.core.errors import NotJsonError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from proxy.core.canonical import Json
 
 # C0 but for the line feed, DEL and C1; line separators; direction overrides; lone surrogates, which no encoding takes.
 _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_TAB = 4
+TAB: Final = 4
+"""Columns from one tab stop to the next."""
+
 _LONGEST_FOLDED = 500
 
 _MILLISECOND = 1_000
 _SECOND = 1_000_000
+_MINUTE = 60 * _SECOND
+_HOUR_MINUTES = 60
 _SECONDS_WITH_TENTHS = 100
 _THOUSAND = 1_000
 
 
 def printable(text: str) -> str:
     """Return text that no terminal takes for a command; line ends and tabs are brought to one form."""
-    return _UNPRINTABLE.sub(_escaped, text.replace("\r\n", "\n").expandtabs(_TAB))
+    return respelt(text.replace("\r\n", "\n").expandtabs(TAB), _escaped)
+
+
+def on_one_line(text: str) -> str:
+    """Return a text that is safe to show, its line ends as escapes: names, and what stands in a line of a list."""
+    return printable(text).replace("\n", "\\n")
+
+
+def respelt(text: str, spell: Callable[[str], str]) -> str:
+    """Return a text in which each character that could steer a terminal, the tab too, is spelt in another way."""
+    return _UNPRINTABLE.sub(lambda match: spell(match[0]), text)
+
+
+def is_safe(text: str) -> bool:
+    """Tell whether a terminal shows a text as it stands, line ends and tabs apart."""
+    return not _UNPRINTABLE.search(text.replace("\r\n", "\n").replace("\t", " "))
 
 
 def folded(text: str) -> str:
@@ -68,7 +89,7 @@ def compact(value: Json) -> str:
 def document(value: Json, *, indent: int | None = None) -> str:
     """Write JSON for programs, and safe to show: what `printable` would escape is escaped as JSON does it."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return respelt(text, lambda character: f"\\u{ord(character):04x}")
 
 
 def fields(value: Any) -> dict[str, Json]:
@@ -86,6 +107,16 @@ def duration(microseconds: int) -> str:
     return f"{seconds:.1f} s" if seconds < _SECONDS_WITH_TENTHS else f"{seconds:.0f} s"
 
 
+def span(microseconds: int) -> str:
+    """Say how long much took together: in minutes and hours, where it took them."""
+    minutes = microseconds // _MINUTE
+    if not minutes:
+        return duration(microseconds)
+    return (
+        f"{minutes} min" if minutes < _HOUR_MINUTES else f"{minutes // _HOUR_MINUTES:,} h {minutes % _HOUR_MINUTES} min"
+    )
+
+
 def size(count: int) -> str:
     """Say how many bytes there are, to about two digits."""
     if count < _THOUSAND:
@@ -96,8 +127,8 @@ def size(count: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Say how many there are: `no calls`, `1 call`, `2 calls`."""
-    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+    """Say how many there are: `no calls`, `1 call`, `2 calls`, `1,000 calls`."""
+    return f"{f'{count:,}' if count else 'no'} {noun}{'' if count == 1 else 's'}"
 
 
 def tokens(count: int | None) -> str:
@@ -115,5 +146,5 @@ def second(recorded_at: str) -> str:
     return recorded_at.replace("T", " ")[:19]
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from proxy.cli import COMMANDS, main
-from proxy.cli.arguments import config_of, rules_of
+from proxy.cli import main
+from proxy.cli.arguments import CHOICE, cassettes_of, config_of, rules_of
+from proxy.config import Config
+from proxy.core.choice import Choice, Ending
 from proxy.core.errors import ConfigError
 from proxy.core.rules import DEFAULT
 
-READING = [name for name, module in COMMANDS.items() if module in {"look", "keys"}]
+LOOKING = ("ls", "show", "explain", "lint", "rekey", "rm", "prune", "redact")
+CHOOSING = ("ls", "grep", "stats", "rm", "prune", "export")
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +34,59 @@ def parameter(command: str, name: str) -> click.Parameter:
 
 @pytest.mark.parametrize("name", ["cassette", "file", "as_json"])
 def test_they_read_alike_in_every_command_that_looks_at_a_cassette(name: str) -> None:
-    given = [parameter(command, name) for command in READING]
-    assert len(given) == 5
+    given = [parameter(command, name) for command in LOOKING]
     assert len({(tuple(it.opts), it.type.name, getattr(it, "help", None)) for it in given}) == 1
+
+
+@pytest.mark.parametrize("name", ["models", "lanes", "runs", "endings", "texts", "newer", "older"])
+def test_every_command_that_is_about_some_interactions_has_all_options_to_choose_them(name: str) -> None:
+    assert all(parameter(command, name) for command in CHOOSING)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "choice"),
+    [
+        ([], Choice()),
+        (["--model", "a", "--model", "b*"], Choice(models=("a", "b*"))),
+        (["--lane", "", "--run", "2", "--run", "3"], Choice(lanes=("",), runs=(2, 3))),
+        (["--outcome", "cut", "--outcome", "error"], Choice(endings=(Ending.CUT, Ending.ERROR))),
+        (["--text", "refund", "--newer", "2026-11-20"], Choice(texts=("refund",), newer="2026-11-20T00:00:00.000Z")),
+        (["--older", "2026-11-20T18:30+02:00"], Choice(older="2026-11-20T16:30:00.000Z")),
+    ],
+)
+def test_the_options_that_choose_become_one_choice(arguments: list[str], choice: Choice) -> None:
+    made: list[tuple[str, Choice]] = []
+
+    @click.command()
+    @click.argument("other")
+    @CHOICE
+    def command(other: str, choice: Choice) -> None:
+        made.append((other, choice))
+
+    result = CliRunner().invoke(command, ["kept", *arguments])
+    assert (result.exit_code, made) == (0, [("kept", choice)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--text", ""], "--text is empty"),
+        (["--newer", "7x"], "'7x' is neither an age"),
+        (["--older", "99999999999d"], "is neither an age"),
+        (["--run", "first"], "is not a valid integer"),
+        (["--outcome", "good"], "is not one of"),
+    ],
+)
+def test_what_chooses_nothing_is_a_usage_error(arguments: list[str], complaint: str) -> None:
+    result = CliRunner().invoke(main, ["ls", "any.sqlite", *arguments])
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+
+
+def test_the_configured_cassette_is_meant_where_none_is_named() -> None:
+    config = Config(cassette="kept/here.sqlite")
+    assert cassettes_of((), config) == (Path("kept/here.sqlite"),)
+    assert cassettes_of((Path("a"), Path("b")), config) == (Path("a"), Path("b"))
 
 
 def test_the_nearest_config_counts_and_where_there_is_none_the_defaults(

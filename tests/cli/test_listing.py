@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,16 @@ def test_columns_stand_one_below_the_other() -> None:
     one, other = (layout.line(told, styled("q"), styled("a")).plain for told in (few, many))
     assert one.index("1 ms") + len("1 ms") == other.index("99.0 s") + len("99.0 s")
     assert one.index("cut") == other.index("cut")
+
+
+def test_beyond_the_sample_all_columns_are_there_and_only_names_are_cut() -> None:
+    plain = entry(model="m", duration_us=1000, completion_tokens=None, prompt_tokens=None)
+    layout = listing.plan([plain] * listing.SAMPLE, 200)
+    assert {"lane", "tokens", ""} < {column.title for column, _ in layout.columns}
+    later = entry(lane="l" * 90, model="m" * 90, prompt_tokens=10**9, duration_us=10**9, outcome=Outcome.UNFINISHED)
+    line = layout.line(replace(later, take=replace(later.take, number=12345)), styled("q"), styled("a")).plain
+    assert all(f" {value}" in f" {line}" for value in ("3f2a9c01b2d4:12345", "lll…", "mmmm…", f"{10**9}/14", "1000 s"))
+    assert line.endswith("unfinished")
 
 
 @pytest.mark.parametrize(

@@ -1,89 +1,29 @@
-"""`llmtape ls` and `llmtape show`, as they are called."""
+"""`llmtape ls`, as it is called."""
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from rich.cells import cell_len
 
-from proxy.cli import main
 from proxy.cli.wording import printable
-from proxy.core.model import Chunk, Interaction, Outcome, Request, Response, Variant
 from proxy.core.modes import Mode
 from proxy.core.normalize import normalize
 from proxy.core.rules import Rules
-from tests.cassette.making import AUTO, CHAT, JSON_TYPE, SSE_TYPE, answer, interactions, question, store, taken
+from tests.cassette.making import AUTO, CHAT, answer, change, interactions, question, store, taken
+from tests.cli.recorded import RECORDED, WEATHER, key, run, say, told
 from tests.running import ask as send
 from tests.running import running
 
 if TYPE_CHECKING:
-    from click.testing import Result
-
-WEATHER = '{"city": "Zürich"}'
-TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
-PICTURE = [
-    {"type": "text", "text": "What is this?"},
-    {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(bytes(4321)).decode()}"}},
-]
-
-
-def ask(content: Any, **fields: Any) -> Request:
-    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}], **fields}
-    return Request("POST", CHAT, "", JSON_TYPE, json.dumps(body).encode())
-
-
-def say(*messages: dict[str, Any]) -> Response:
-    choices = [
-        {"index": index, "message": {"role": "assistant"} | message, "finish_reason": "stop"}
-        for index, message in enumerate(messages)
-    ]
-    usage = {"prompt_tokens": 20, "completion_tokens": 7}
-    return answer(json.dumps({"model": "gpt-4o-mini", "choices": choices, "usage": usage}).encode())
-
-
-def event(finish: str | None = None, **delta: Any) -> bytes:
-    data = {"id": "c1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-    return b"data: " + json.dumps(data).encode() + b"\n\n"
-
-
-def stream(*events: bytes, outcome: Outcome = Outcome.COMPLETE) -> Response:
-    chunks = tuple(Chunk(200_000 * place, data) for place, data in enumerate(events, 1))
-    return Response(200, SSE_TYPE, chunks, outcome, 150_000, 1_300_000)
-
-
-def call(arguments: str, **named: Any) -> bytes:
-    return event(tool_calls=[{"index": 0, "function": {"arguments": arguments, **named}}])
-
-
-DONE = b"data: [DONE]\n\n"
-RECORDED = {
-    "plain": taken(ask("Say hello", temperature=0.2), say({"content": "Hello there."})),
-    "second take": taken(ask("Say hello", temperature=0.2), say({"content": "Hello again."}), 2),
-    "stream": taken(
-        ask("naïve 日本語 👋?", stream=True),
-        stream(event(role="assistant", content="Grüße"), event(content=" 🎲"), event("stop"), DONE),
-        variant=Variant.SSE,
-        lane="test_greeting",
-    ),
-    "tools": taken(
-        ask("Weather?", stream=True, tools=TOOLS),
-        stream(call('{"city":', name="weather"), call(' "Zürich"}'), event("tool_calls"), DONE),
-        variant=Variant.SSE,
-    ),
-    "n=2": taken(ask("Two names", n=2), say({"content": "Ada"}, {"content": "Grace"})),
-    "error": taken(ask("x", temperature=9), answer(b'{"error":{"message":"Too hot."}}', status=400)),
-    "cut": taken(ask("A story", stream=True), stream(event(content="Once"), outcome=Outcome.CUT), variant=Variant.SSE),
-    "picture": taken(ask(PICTURE), say({"content": "A [bold]cat[/bold]\x1b[2J."})),
-}
+    from proxy.core.model import Interaction
 
 
 @pytest.fixture(scope="module")
@@ -91,21 +31,6 @@ def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("look") / "look.sqlite"
     store(path, RECORDED.values(), AUTO)
     return path
-
-
-def run(*arguments: object, **environment: str) -> Result:
-    settings = {"COLUMNS": "200", "NO_COLOR": None, "FORCE_COLOR": None, **environment}
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], env=settings)
-
-
-def told(*arguments: object, **environment: str) -> str:
-    result = run(*arguments, **environment)
-    assert (result.exit_code, result.stderr) == (0, "")
-    return result.stdout
-
-
-def key(name: str) -> str:
-    return RECORDED[name].track.key
 
 
 def line_of(name: str, cassette: Path, **environment: str) -> str:
@@ -192,122 +117,6 @@ def test_ls_json_is_one_list_of_objects_with_promised_names(cassette: Path) -> N
     assert len(listed) == len(RECORDED)
 
 
-def test_show_reads_as_a_conversation(cassette: Path) -> None:
-    text = told("show", cassette, key("tools"))
-    for fragment in (
-        "stream=true  tools=weather",
-        "user\n  Weather?\n",
-        'answer  tool_calls\n  → weather\n    {\n      "city": "Zürich"\n    }\n',
-        "first byte 150 ms, first event 200 ms, 4 events, 1.3 s in all, complete",
-        "take 1, variant sse, run 1 (auto from http://127.0.0.1:9/v1, llmtape 0.1.0)",
-    ):
-        assert fragment in text
-
-
-@pytest.mark.parametrize(
-    ("name", "fragments"),
-    [
-        ("stream", ["  Grüße 🎲\n", "lane test_greeting"]),
-        ("n=2", ["answer 1 of 2  stop\n  Ada", "answer 2 of 2  stop\n  Grace", "20 in, 7 out"]),
-        ("error", ["error  status 400\n  Too hot."]),
-        ("cut", ["answer  no finish reason, cut\n  Once", "cut: the upstream broke off"]),
-        ("picture", ["  What is this?\n  [image, image/png, 4.3 kB]\n", "A [bold]cat[/bold]\\x1b[2J."]),
-    ],
-)
-def test_show_tells_all_of_an_answer(name: str, fragments: list[str], cassette: Path) -> None:
-    text = told("show", cassette, key(name)[:12])
-    assert all(fragment in text for fragment in fragments), text
-
-
-def test_show_has_all_takes_of_a_key_or_the_one_that_is_named(cassette: Path) -> None:
-    both, second = (told("show", cassette, key("plain")[:9] + take) for take in ("", ":2"))
-    assert both.index("Hello there.") < both.index("─" * 80) < both.index("Hello again.")
-    assert "Hello again." in second
-    assert "Hello there." not in second
-
-
-def test_show_on_a_terminal_wraps_to_its_width(cassette: Path) -> None:
-    text = told("show", cassette, key("plain") + ":1", COLUMNS="40", FORCE_COLOR="1", NO_COLOR="1", TERM="dumb")
-    assert all(cell_len(line) <= 40 for line in text.splitlines())
-
-
-def test_show_json_has_the_whole_interaction(cassette: Path) -> None:
-    (shown,) = json.loads(told("show", cassette, key("tools"), "--json"))
-    assert shown == {
-        "name": f"{key('tools')[:12]}:1",
-        "key": key("tools"),
-        "take": 1,
-        "variant": "sse",
-        "lane": "",
-        "recorded_at": "2026-11-22T12:00:00.000Z",
-        "run": {
-            "id": 1,
-            "started_at": "2026-11-22T12:00:00Z",
-            "mode": "auto",
-            "upstream": "http://127.0.0.1:9/v1",
-            "llmtape_version": "0.1.0",
-        },
-        "request": {
-            "method": "POST",
-            "path": CHAT,
-            "query": "",
-            "headers": [["content-type", "application/json"]],
-            "body": json.loads(RECORDED["tools"].request.body),
-        },
-        "response": {
-            "status": 200,
-            "headers": [["content-type", "text/event-stream"]],
-            "outcome": "complete",
-            "first_byte_us": 150_000,
-            "first_chunk_us": 200_000,
-            "duration_us": 1_300_000,
-            "chunks": 4,
-            "body": None,
-        },
-        "completion": {
-            "id": "c1",
-            "model": "",
-            "choices": [
-                {
-                    "index": 0,
-                    "role": "",
-                    "content": "",
-                    "refusal": "",
-                    "tool_calls": [{"id": "", "kind": "function", "name": "weather", "arguments": WEATHER}],
-                    "finish_reason": "tool_calls",
-                    "audio": "",
-                    "logprobs": 0,
-                }
-            ],
-            "prompt_tokens": None,
-            "completion_tokens": None,
-            "error": "",
-            "done": True,
-        },
-    }
-
-
-def test_show_json_has_a_plain_body_and_one_object_a_take(cassette: Path) -> None:
-    takes = json.loads(told("show", cassette, key("plain"), "--json"))
-    assert [take["response"]["body"]["choices"][0]["message"]["content"] for take in takes] == [
-        "Hello there.",
-        "Hello again.",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("prefix", "complaint"),
-    [("zzz", "no recording 'zzz'"), ("", "several keys"), (RECORDED["plain"].track.key + ":9", "no recording")],
-)
-@pytest.mark.parametrize("form", [[], ["--json"]])
-def test_a_key_that_names_nothing_or_too_much_is_a_usage_error(
-    prefix: str, complaint: str, form: list[str], cassette: Path
-) -> None:
-    result = run("show", cassette, prefix, *form)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert complaint in result.stderr
-
-
 @pytest.mark.parametrize("arguments", [["ls", "FILE"], ["show", "FILE", "a"]])
 def test_a_file_that_is_missing_or_no_cassette_is_told_in_words(arguments: list[str], tmp_path: Path) -> None:
     path = tmp_path / "FILE"
@@ -384,3 +193,60 @@ def test_an_empty_cassette_is_an_empty_list(tmp_path: Path) -> None:
     assert (empty.exit_code, empty.stdout) == (0, "")
     assert "holds no recordings" in empty.stderr
     assert json.loads(told("ls", path, "--json")) == []
+
+
+def takes(*arguments: object) -> list[str]:
+    """List, and return the names of what is listed; as lines and as JSON it is the same."""
+    listed = json.loads(told("ls", *arguments, "--json"))
+    assert [line.split()[0] for line in told("ls", *arguments).splitlines()[1:]] == [item["name"] for item in listed]
+    return [item["name"] for item in listed]
+
+
+def names(*recorded: str) -> list[str]:
+    return sorted(f"{key(name)[:12]}:{RECORDED[name].number}" for name in recorded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["--outcome", "cut"], ["cut"]),
+        (["--outcome", "error", "--outcome", "cut"], ["error", "cut"]),
+        (["--lane", "test_*"], ["stream"]),
+        (["--lane", "test_*", "--outcome", "cut", "--outcome", "complete"], ["stream"]),
+        (["--text", "hello"], ["plain", "second take"]),
+        (["--text", "GRACE", "--text", "zürich"], ["n=2", "tools"]),
+        (["--text", "hello", "--model", "gpt-4o*", "--run", "1", "--newer", "2026-11-22", "--limit", "9"], None),
+    ],
+)
+def test_filters_narrow_what_is_listed(arguments: list[str], meant: list[str] | None, cassette: Path) -> None:
+    assert sorted(takes(cassette, *arguments)) == names(*(meant or ["plain", "second take"]))
+
+
+def test_what_is_listed_can_be_sorted_turned_round_and_cut_off(cassette: Path) -> None:
+    slowest = takes(cassette, "--sort", "duration", "--reverse", "--limit", "3")
+    assert sorted(slowest) == names("stream", "tools", "cut")
+    assert takes(cassette, "--sort", "key") == names(*RECORDED)
+    assert takes(cassette, "--sort", "key", "-r") == names(*RECORDED)[::-1]
+    assert takes(cassette, "-n", "2") == takes(cassette)[:2]
+    assert takes(cassette, "--text", "hello", "-n", "1") == takes(cassette, "--text", "hello")[:1]
+
+
+def test_where_nothing_matches_that_is_told_apart_from_the_list(cassette: Path) -> None:
+    result = run("ls", cassette, "--model", "gpt-9")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.splitlines() == [
+        f"{cassette} has no model 'gpt-9'; it has gpt-4o-mini.",
+        f"{cassette} holds no recordings that match.",
+    ]
+    result = run("ls", cassette, "--text", "nowhere", "--json")
+    assert (result.exit_code, json.loads(result.stdout), result.stderr) == (0, [], "")
+
+
+def test_the_first_lines_come_before_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.sqlite"
+    store(path, [taken(question(str(number)), answer(b"1"), at=f"2026-11-22T12:00:0{number}Z") for number in range(3)])
+    change(path, "update interactions set response_framing = '[]' where id = 3")
+    assert len(told("ls", path, "--limit", "2").splitlines()) == 3
+    broken = run("ls", path)
+    assert (broken.exit_code, len(broken.stdout.splitlines())) == (1, 3)
+    assert "cannot read the cassette" in broken.stderr

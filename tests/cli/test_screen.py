@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
-from proxy.cli.screen import PIPED_WIDTH, Screen, styled
+from proxy.cli.screen import PIPED_WIDTH, Screen, check_bytes, styled
 
 if TYPE_CHECKING:
     import pytest
@@ -36,3 +37,27 @@ def test_on_a_terminal_lines_are_wrapped_to_its_width_and_indented(monkeypatch: 
     monkeypatch.setenv("FORCE_COLOR", "1")
     lines = [line.plain for line in Screen().block(styled("one two three four five\n\nsix"), 6, styled("a:"))]
     assert lines == ["a:    one two three", "      four five", "", "      six"]
+
+
+def test_pieces_go_on_where_the_last_one_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    for piece in ("a ", " b\n", "\n", "c"):
+        screen.write(styled(piece))
+    assert capsys.readouterr().out == "a  b\n\nc"
+
+
+def test_any_bytes_may_go_into_a_pipe() -> None:
+    check_bytes(b"\x1b[2J\xff")
+
+
+def test_lines_go_to_standard_output_as_it_is_when_they_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A progress bar puts itself in its place, and prints above what it draws; Rich would pass it by."""
+    screen = Screen()
+
+    class Bar(io.StringIO):
+        rich_proxied_file = sys.stdout
+
+    bar = Bar()
+    monkeypatch.setattr(sys, "stdout", bar)
+    screen.show([styled("above")])
+    assert bar.getvalue() == "above\n"

@@ -90,6 +90,14 @@ def test_durations_have_a_unit_that_fits(microseconds: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "400 ms"), (59, "59.0 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 0 min"), (4e6, "1,111 h 6 min")],
+)
+def test_spans_are_told_in_hours_where_they_took_them(seconds: float, words: str) -> None:
+    assert wording.span(int(seconds * 1_000_000)) == words
+
+
+@pytest.mark.parametrize(
     ("count", "words"), [(0, "0 bytes"), (999, "999 bytes"), (4321, "4.3 kB"), (2_500_000, "2.5 MB")]
 )
 def test_sizes_have_a_unit_that_fits(count: int, words: str) -> None:
@@ -106,4 +114,24 @@ def test_tokens_that_nobody_counted_are_a_dash() -> None:
 
 
 def test_a_count_agrees_with_its_noun() -> None:
-    assert [wording.counted(count, "call") for count in (0, 1, 2)] == ["no calls", "1 call", "2 calls"]
+    assert [wording.counted(count, "call") for count in (0, 1, 2, 1000)] == [
+        *("no calls", "1 call", "2 calls", "1,000 calls")
+    ]
+
+
+@pytest.mark.parametrize("text", ["a\r\nb\tc\n", "naïve 日本語 👋🏽", ""])
+def test_text_that_steers_nothing_is_safe(text: str) -> None:
+    assert wording.is_safe(text)
+
+
+@pytest.mark.parametrize("text", ["a\rb", "\x1b", "\x9b", "\u202e", "\ud83d", "\x00"])
+def test_text_that_could_steer_a_terminal_is_not_safe(text: str) -> None:
+    assert not wording.is_safe(text)
+
+
+def test_what_could_steer_a_terminal_can_be_spelt_in_another_way() -> None:
+    assert wording.respelt("a\x1b\tb\n", lambda character: f"<{ord(character)}>") == "a<27><9>b\n"
+
+
+def test_a_name_stands_on_one_line_and_can_be_read_back() -> None:
+    assert wording.on_one_line("a lane\nof two\r\nlines\x1b[31m\twide") == "a lane\\nof two\\nlines\\x1b[31m  wide"
