@@ -17,6 +17,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from proxy.core.address import upward
 from proxy.core.errors import ConfigError, UpstreamBrokeOffError, UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.ports import Answer
 
@@ -47,7 +48,6 @@ _CODINGS: Final = frozenset({"gzip", "deflate", "br", "zstd"})
 _OURS_UPWARD: Final = frozenset({"host", "content-length", "accept-encoding", "expect"})
 """Fields that are written anew: the body goes up whole and plain, and the answer is asked for uncompressed."""
 
-_MOUNT = "/v1"
 _LARGE = 2**20  # aiohttp warns of larger bytes, and writes a file in pieces
 _LONGEST_HEAD = 256 * 1024
 
@@ -112,9 +112,7 @@ class Upstream:
 
     def target(self, request: Request) -> URL:
         """Tell where a request goes: the URL stands in for `/v1`, any other path is joined to its origin."""
-        path = request.path
-        if path == _MOUNT or path.startswith(_MOUNT + "/"):
-            path = self._url.raw_path.rstrip("/") + path.removeprefix(_MOUNT)
+        path = upward(request.path, self._url.raw_path)
         query = f"?{request.query}" if request.query else ""
         return URL(f"{self._url.origin()}{path}{query}", encoded=True)
 

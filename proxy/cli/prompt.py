@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from proxy.cli.wording import compact, folded, size
 from proxy.core.completion import ToolCall
+from proxy.core.delta import called_in, calls_of, reasoning_of
+from proxy.core.lenient import mapping, sequence, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _LONGEST_VALUE = 60
 _TOLD_ELSEWHERE = frozenset({"model", "messages"})
+_TOOLS = frozenset({"tools", "functions"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +69,52 @@ def last_user_message(body: Json) -> str | None:
 
 def parameters(body: Json) -> Iterator[tuple[str, str]]:
     """Yield the names and values of what else is asked for, long values cut; tools by their names."""
-    for name, value in _mapping(body).items():
+    for name, value in mapping(body).items():
         if name in _TOLD_ELSEWHERE:
             continue
-        text = ", ".join(_tool_names(value)) if name == "tools" else ""
-        yield name, _cut(text or _plain(value))
+        names = ", ".join(_tool_names(value)) if name in _TOOLS else ""
+        yield name, _cut(names or _plain(value))
+
+
+def audio_type(body: Json) -> str:
+    """Return the media type in which an answer is to speak; empty where none is asked for."""
+    wanted = text(mapping(mapping(body).get("audio")).get("format"))
+    return f"audio/{wanted}" if wanted else ""
 
 
 def _raw_messages(body: Json) -> list[dict[str, Json]]:
-    value = _mapping(body).get("messages")
+    value = mapping(body).get("messages")
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _message(value: dict[str, Json], called: dict[str, str]) -> Message:
-    refusal = _text(value.get("refusal"))
     return Message(
-        role=_text(value.get("role")) or "(no role)",
-        name=_text(value.get("name")) or called.get(_text(value.get("tool_call_id")), ""),
-        parts=(*_parts(value.get("content")), *([Part(f"refusal: {refusal}", is_text=False)] if refusal else ())),
-        tool_calls=tuple(_tool_calls(value)),
+        role=text(value.get("role")) or "(no role)",
+        name=text(value.get("name")) or called.get(text(value.get("tool_call_id")), ""),
+        parts=(*_thoughts(value), *_parts(value.get("content")), *_echoes(value)),
+        tool_calls=tuple(_tool_call(call) for _, call in calls_of(value)),
     )
+
+
+def _thoughts(value: dict[str, Json]) -> Iterator[Part]:
+    if reasoning := reasoning_of(value):
+        yield Part(f"reasoning: {reasoning}", is_text=False)
+
+
+def _echoes(value: dict[str, Json]) -> Iterator[Part]:
+    """Name what an assistant's message has beside its content, where a client sends it back."""
+    if refusal := text(value.get("refusal")):
+        yield Part(f"refusal: {refusal}", is_text=False)
+    if spoken := text(mapping(value.get("audio")).get("id")):
+        yield Part(f"[audio, {spoken}]", is_text=False)
 
 
 def _parts(content: Json) -> Iterator[Part]:
     if content is None or content == "":
         return
     for value in content if isinstance(content, list) else [content]:
-        yield _part(value)
+        if mapping(value).get("type") != "thinking":  # told by `_thoughts`
+            yield _part(value)
 
 
 def _part(value: Json) -> Part:
@@ -111,9 +133,9 @@ def _attachment(value: Json) -> str:
         case {"type": "image_url", "image_url": {"url": str(url)}}:
             facts = ["image", _uri(url)]
         case {"type": "input_audio", "input_audio": {"data": str(data), **audio}}:
-            facts = ["audio", f"audio/{_text(audio.get('format')) or 'unknown'}", _base64_size(data)]
+            facts = ["audio", f"audio/{text(audio.get('format')) or 'unknown'}", _base64_size(data)]
         case {"type": "file", "file": {"file_data": str(data), **file}}:
-            facts = ["file", _text(file.get("filename")), _uri(data) or _base64_size(data)]
+            facts = ["file", text(file.get("filename")), _uri(data) or _base64_size(data)]
         case {"type": "file", "file": {"file_id": str(id_)}}:
             facts = ["file", id_]
         case _:
@@ -141,25 +163,15 @@ def _base64_size(data: str) -> str:
         return f"{len(data)} characters that are not base64"
 
 
-def _tool_calls(message: dict[str, Json]) -> Iterator[ToolCall]:
-    calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        if isinstance(call, dict):
-            yield _tool_call(call)
-    if isinstance(message.get("function_call"), dict):
-        yield _tool_call({"function": message["function_call"]})
-
-
 def _tool_call(call: dict[str, Json]) -> ToolCall:
-    kind = _text(call.get("type")) or "function"
-    called = _mapping(call.get("function")) or _mapping(call.get("custom"))
-    written = _text(called.get("arguments")) or _text(called.get("input"))
-    return ToolCall(_text(call.get("id")), kind, _text(called.get("name")), written)
+    name, arguments = called_in(call)
+    return ToolCall(text(call.get("id")), text(call.get("type")) or "function", name, arguments)
 
 
 def _tool_names(tools: Json) -> list[str]:
-    held = [_mapping(tool) for tool in tools] if isinstance(tools, list) else []
-    names = [_text((_mapping(tool.get("function")) or _mapping(tool.get("custom"))).get("name")) for tool in held]
+    """Name tools; a function of the older API stands there by itself."""
+    held = [mapping(tool) for tool in sequence(tools)]
+    names = [text((mapping(tool.get("function")) or mapping(tool.get("custom")) or tool).get("name")) for tool in held]
     return [name for name in names if name]
 
 
@@ -170,11 +182,3 @@ def _plain(value: Json) -> str:
 def _cut(text: str) -> str:
     short = folded(text)
     return short if len(short) <= _LONGEST_VALUE else f"{short[: _LONGEST_VALUE - 1]}…"
-
-
-def _mapping(value: Json) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else ""

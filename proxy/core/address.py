@@ -14,6 +14,8 @@ from proxy.core.errors import BadAddressError
 
 CONTROL = "/_llmtape"
 
+_MOUNT = "/v1"
+
 _NOT_OF_A_PATH = re.compile(rb"[\x80-\xff#]")
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"\w[\w.\-]*(?:/\w[\w.\-]*)*")
@@ -61,6 +63,13 @@ def mounted(url: str, cassette: str, lane: str) -> str:
         return url
     mount = f"/@{quote(cassette, safe='')}" + (f":{quote(lane, safe='')}" if lane else "")
     return url.removesuffix("/v1") + mount + "/v1"
+
+
+def upward(path: str, base: str) -> str:
+    """Return the path that an upstream is asked for: its URL's own path, `base`, stands in for `/v1`."""
+    if path == _MOUNT or path.startswith(_MOUNT + "/"):
+        return base.rstrip("/") + path.removeprefix(_MOUNT)
+    return path
 
 
 def _in_origin_form(target: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from proxy.cassette.reader import RecordedRun
 from proxy.cli.conversation import Conversation
 from proxy.cli.screen import Screen
-from proxy.core.model import Interaction, Outcome, Request, Response
+from proxy.core.model import Interaction, Outcome, RecordedRun, Request, Response
 from tests.cassette.making import CHAT, JSON_TYPE, SSE_TYPE, answer, question, taken
 
 RUN = RecordedRun(3, "2026-11-22T12:00:00Z", "record", "http://127.0.0.1:9/v1", "0.1.0")
@@ -95,6 +94,7 @@ def test_a_stream_that_was_cut_says_so_and_how_far_it_came() -> None:
     event = b'data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n'
     lines = shown(taken(question(), answer(event, event, headers=SSE_TYPE, outcome=Outcome.CUT)))
     assert lines[lines.index("answer  no finish reason, cut") + 1] == "  HelHel"
+    assert "stream    first token 0.1 ms, 10000 events a second, longest gap 0.1 ms, after 0.1 ms" in lines
     assert (
         "timing    first byte 0.1 ms, first event 0.1 ms, 2 events, 0.2 ms in all, cut: the upstream broke off" in lines
     )
@@ -124,3 +124,16 @@ def test_a_long_body_of_another_form_is_cut() -> None:
     lines = shown(taken(Request("GET", "/v1/models"), answer(text.encode())))
     cut = lines.index("answer") + 1
     assert lines[cut : cut + 2] == [f"  {text[:2000]}…", f"  ({len(text) - 2000} more characters: see --json)"]
+
+
+def test_functions_results_are_laid_out_as_tools_are() -> None:
+    request = chat({"role": "function", "name": "f", "content": '{"a":1}'}, {"role": "user", "content": '{"a":1}'})
+    lines = shown(taken(request, said({"content": "."})))
+    assert lines[1:8] == ["", "function  f", "  {", '    "a": 1', "  }", "", "user"]
+    assert '  {"a":1}' in lines
+
+
+def test_speech_is_told_by_the_type_that_was_asked_for() -> None:
+    request = chat({"role": "user", "content": "Speak."}, audio={"format": "mp3", "voice": "alloy"})
+    lines = shown(taken(request, said({"audio": {"id": "a", "data": "AAAA", "transcript": "Yes."}})))
+    assert "  [audio, audio/mp3, 3 bytes] Yes." in lines

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cli.prompt import Message, Part, last_user_message, messages, parameters
+from proxy.cli.prompt import Message, Part, audio_type, last_user_message, messages, parameters
 from proxy.core.completion import ToolCall
 
 PNG = base64.b64encode(b"x" * 4321).decode()
@@ -86,6 +86,24 @@ def test_a_legacy_function_call_is_read() -> None:
 
 def test_refusals_are_read() -> None:
     assert read(content=None, refusal="I cannot.").parts == (Part("refusal: I cannot.", is_text=False),)
+
+
+def test_what_an_assistant_thought_and_spoke_is_told_where_a_client_sends_it_back() -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    assert read(content=[thought, "42"]).parts == (Part("reasoning: Hm.", is_text=False), Part("42"))
+    assert read(content="42", reasoning_content="Hm.").parts[0] == Part("reasoning: Hm.", is_text=False)
+    assert read(audio={"id": "audio_1"}).parts == (Part("[audio, audio_1]", is_text=False),)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [({"audio": {"format": "wav"}}, "audio/wav"), ({"audio": {}}, ""), ({"audio": 1}, ""), (None, "")]
+)
+def test_the_audio_that_is_asked_for_has_a_type(body: Any, kind: str) -> None:
+    assert audio_type(body) == kind
+
+
+def test_functions_of_the_older_api_are_told_by_their_names() -> None:
+    assert dict(parameters({"functions": [{"name": "f"}, {"name": "g"}, {}, 1]})) == {"functions": "f, g"}
 
 
 def test_the_last_user_message_is_the_newest_of_role_user() -> None:

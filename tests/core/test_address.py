@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.core import address
-from proxy.core.address import Address, mounted, parse
+from proxy.core.address import Address, mounted, parse, upward
 from proxy.core.errors import BadAddressError
 
 TEST_ID = "tests/test_a.py::test_b[x-1]"
@@ -221,3 +221,18 @@ def test_a_base_url_is_mounted_for_a_cassette_and_lane(cassette: str, lane: str,
 def test_what_is_mounted_is_read_again(cassette: str, lane: str) -> None:
     target = mounted(URL, cassette, lane).removeprefix("http://127.0.0.1:8000") + "/models"
     assert parse(target) == Address(cassette, lane, "/v1/models", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "asked"),
+    [
+        ("/v1", "/api/v1", "/api/v1"),
+        ("/v1/models", "/api/v1/", "/api/v1/models"),
+        ("/v1/models", "/", "/models"),
+        ("/v1/models", "", "/models"),
+        ("/v12/models", "/api/v1", "/v12/models"),
+        ("/openai/x", "/v1", "/openai/x"),
+    ],
+)
+def test_an_upstreams_own_path_stands_in_for_v1(path: str, base: str, asked: str) -> None:
+    assert upward(path, base) == asked
