@@ -110,7 +110,7 @@ def merging_lines(screen: Screen, planned: Rekeying, *, is_done: bool) -> Iterat
     got, merged = ("got", "merged") if is_done else ("would get", "would merge")
     calls = sum(len({take.track.key for take in merge.takes}) for merge in planned.merges)
     into = f" into {len(planned.merges)}" if calls else ""
-    of_all = f"{planned.changed} of {wording.counted(len(planned.takes), 'recording')}"
+    of_all = f"{planned.changed:,} of {wording.counted(len(planned.takes), 'recording')}"
     told = f"{of_all if planned.changed else 'No recording'} {got} another key"
     yield from screen.block(styled(f"{told}; {wording.counted(calls, 'call')} {merged}{into}."))
     for merge in sorted(planned.merges, key=lambda merge: not merge.differs):

@@ -16,17 +16,18 @@ import click
 from proxy.cassette.reader import Reader
 from proxy.cassette.shelf import Tape
 from proxy.cli import linting, wording
-from proxy.cli.arguments import CASSETTE, CONFIG, JSON, config_of, rules_of
+from proxy.cli.arguments import CASSETTE, CONFIG, DRY_RUN, JSON, config_of, rules_of
+from proxy.cli.document import rekeyed
 from proxy.cli.explanation import Layout, config_lines, merging_lines
 from proxy.cli.linting import Advice
 from proxy.cli.screen import Screen, styled
 from proxy.config import places
 from proxy.core import keep
-from proxy.core.completion import meaning
 from proxy.core.deck import Deck
 from proxy.core.errors import ConfigError
 from proxy.core.explain import explain as explained
 from proxy.core.marks import marks, placed
+from proxy.core.meaning import meaning
 from proxy.core.mismatch import MISSING
 from proxy.core.miss import Miss
 from proxy.core.model import Request, Track
@@ -149,7 +150,7 @@ def lint(cassette: Path, other: Path | None, file: Path | None, *, as_json: bool
 
 @click.command(short_help="Give recordings the keys of other rules.")
 @CASSETTE
-@click.option("-n", "--dry-run", is_flag=True, help="Tell what would change, and change nothing.")
+@DRY_RUN
 @click.option("--force", is_flag=True, help="Also where requests with different answers come to share a key.")
 @CONFIG
 @JSON
@@ -178,7 +179,7 @@ def rekey(cassette: Path, file: Path | None, *, dry_run: bool, force: bool, as_j
     is_written = bool(planned.takes) and accepts(planned)
     if as_json:
         with Reader(cassette, rules) as reader:
-            _print({"recordings": len(reader), "written": is_written, **_planned(planned)})
+            _print({"recordings": len(reader), "written": is_written, **rekeyed(planned)})
     elif planned.takes:
         screen = Screen()
         screen.show(merging_lines(screen, planned, is_done=is_written))
@@ -202,7 +203,7 @@ def _explain_rule(reader: Reader, rules: Rules, name: str, file: Path | None, *,
     )
     planned = plan(recordings, lambda take: meaning(reader.response(take)[0]))
     if as_json:
-        _print({"rule": name, "rules": adopted.text, "recordings": len(planned.takes), **_planned(planned)})
+        _print({"rule": name, "rules": adopted.text, "recordings": len(planned.takes), **rekeyed(planned)})
         return
     screen = Screen()
     if is_in_force:
@@ -262,14 +263,6 @@ def _explained(explanation: Explanation, rules: Rules, drawn: Drawn) -> dict[str
         ],
         "content": form.content,
     }
-
-
-def _planned(planned: Rekeying) -> dict[str, Json]:
-    merges = [
-        {"key": merge.key, "takes": [take.name for take in merge.takes], "differs": merge.differs}
-        for merge in planned.merges
-    ]
-    return {"changed": planned.changed, "merges": merges}
 
 
 def _print(value: Json) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.cli import wording
 from proxy.cli.explanation import config_lines, cut
 from proxy.cli.screen import styled
-from proxy.core.completion import meaning
+from proxy.core.meaning import meaning
 from proxy.core.normalize import normalize
 from proxy.core.pairing import pair
 from proxy.core.rekeying import plan
@@ -133,7 +133,7 @@ def volatile_lines(
         yield styled("No text that looks volatile is left uncovered.")
         return
     for it in found:
-        yield from screen.block(styled((cut(it.value), "yellow")), _LABEL, styled((it.rule, "cyan")))
+        yield from screen.block(styled((cut(it.value), "magenta")), _LABEL, styled((it.rule, "cyan")))
         times = f"{wording.counted(it.count, 'time')}, the first in {it.take}, {it.path}"
         yield from screen.block(styled((times, "dim")), _LABEL)
     yield from advice.lines(screen, "To let it not count", lines)

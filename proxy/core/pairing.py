@@ -52,18 +52,20 @@ def pair(one: Sequence[Canonical], other: Sequence[Canonical]) -> Pairing:
     near: list[tuple[int, int]] = []
     for at, place in enumerate(left):
         window = rest[max(0, at - len(near) - _REACH) : at - len(near) + _REACH + 1]
-        found = max(window, key=lambda its: _score(one[place], other[its]), default=None)
-        if found is not None and _belong(_score(one[place], other[found])):
+        found = max(window, key=lambda its: score(one[place], other[its]), default=None)
+        if found is not None and belong(score(one[place], other[found])):
             near.append((place, found))
             rest.remove(found)
     paired = {place for place, _ in near}
     return Pairing(tuple(same), tuple(near), tuple(place for place in left if place not in paired), tuple(rest))
 
 
-def _score(one: Canonical, other: Canonical) -> Score:
+def score(one: Canonical, other: Canonical) -> Score:
+    """Say how near two requests are; of two as near, the one that travels alike is nearer."""
     return (*nearness(one.content, other.content), float(one.variant is other.variant))
 
 
-def _belong(score: Score) -> bool:
-    endpoint, same_messages, common, alike, *_ = score
+def belong(reached: Score) -> bool:
+    """Tell whether requests of that score may be one that was asked otherwise."""
+    endpoint, same_messages, common, alike, *_ = reached
     return endpoint == 1 and bool(same_messages or common or alike >= _LEAST_ALIKE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -103,24 +102,6 @@ class Desk:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(tmp_path)
     return Desk(tmp_path)
-
-
-def examples(command: str) -> list[str]:
-    """Read the command lines in a command's help, each up to its pipe."""
-    lines = CliRunner().invoke(main, [command, "--help"]).stdout.splitlines()
-    return [line.partition("|")[0].strip() for line in lines if line.startswith("  llmtape ")]
-
-
-@pytest.mark.parametrize("command", [*COMMANDS, "ls", "show"])
-def test_every_example_in_the_help_runs(command: str, desk: Desk) -> None:
-    asked = question("hello")
-    for name in ("cassettes/default.sqlite", "monday.sqlite", "tuesday.sqlite", "tests/chat.sqlite"):
-        store(desk.place(name), [taken(asked, answer(said("Yes.")), number) for number in (1, 2)], AUTO)
-    desk.write("body.json", asked.body)
-    assert len(examples(command)) >= 2
-    for example in examples(command):
-        _, *arguments = shlex.split(example.replace("3f2a9c", key_of(asked)[:6]))
-        assert desk.told(*arguments), example
 
 
 # What all three take, and refuse
