@@ -22,7 +22,7 @@ PACKAGE: Final = ROOT / "proxy"
 LAYERS: Final = (
     ("proxy",),
     ("proxy.core",),
-    ("proxy.ports", "proxy.declared", "proxy.demo"),
+    ("proxy.ports", "proxy.declared", "proxy.demo", "proxy.foreign"),
     ("proxy.config",),
     ("proxy.wanted",),
     ("proxy.cassette", "proxy.tee", "proxy.playback", "proxy.upstream", "proxy.downstream", "proxy.watch"),
@@ -61,7 +61,7 @@ ONLY_IN: Final = {
     "openai": (),
     "pickle": (),
     "marshal": (),
-    "yaml": (),
+    "yaml": ("proxy.foreign",),
     "eval": (),
     "exec": (),
     "print": (),

@@ -1,0 +1,1 @@
+"""Recordings that come from elsewhere: exports, VCR.py's cassettes, HAR files. The only room that knows YAML."""
