@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
+
 from proxy import __version__
-from proxy.core.errors import ReceiptError
+from proxy.core.errors import ConfigError, ReceiptError
 from proxy.core.ledger import Fate
-from proxy.core.receipt import CassetteSheet, LaneSheet, Named, Receipt
+from proxy.core.receipt import CassetteSheet, LaneSheet, Named, Receipt, from_dict
 
 if TYPE_CHECKING:
     from proxy.cassette.shelf import Shelf, Tape
@@ -46,7 +48,7 @@ class Receipts:
     def seal(self) -> None:
         """Add the digests of the files, once they are at rest."""
         if self._gathered is not None:
-            sealed = tuple(replace(sheet, sha256=_digest(Path(sheet.path))) for sheet in self._gathered.cassettes)
+            sealed = tuple(replace(sheet, sha256=digest(Path(sheet.path))) for sheet in self._gathered.cassettes)
             self._gathered = replace(self._gathered, cassettes=sealed)
 
     def _written(self) -> Receipt:
@@ -89,23 +91,37 @@ def write(receipt: Receipt, file: Path) -> None:
         raise ReceiptError(f"cannot write the receipt {file}: {error.strerror}. Name another file") from error
 
 
+def read(file: Path) -> Receipt:
+    """Read a receipt from JSON. Raises ConfigError where the file is no receipt."""
+    try:
+        return from_dict(orjson.loads(file.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"cannot read the receipt {file}: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(
+            f"{file} is no receipt: {error}. Name one that `llmtape replay --report FILE.json` wrote"
+        ) from error
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
 def _sheet(tape: Tape) -> CassetteSheet:
-    played = tape.deck.played
-    takes = tape.takes()
-    return CassetteSheet(
-        path=tape.title,
-        sha256="",
-        recordings=len(takes),
-        played=tuple(_named(take) for take in takes if take.id in played),
-        unplayed=tuple(_named(take) for take in takes if take.id not in played),
-    )
+    ever_played = tape.deck.ever_played  # a suite that rewinds between its tests needs all of it
+    played: list[Named] = []
+    unplayed: list[Named] = []
+    newest = ""
+    for entry in tape.entries():
+        (played if entry.take.id in ever_played else unplayed).append(_named(entry.take))
+        newest = max(newest, entry.recorded_at)
+    return CassetteSheet(tape.title, "", len(played) + len(unplayed), tuple(played), tuple(unplayed), newest)
 
 
 def _named(take: Take) -> Named:
     return Named(take.track.key, take.track.variant.value, take.track.lane, take.number)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Return a file's sha256 in hexadecimal, empty where it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

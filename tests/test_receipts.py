@@ -10,14 +10,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from proxy.core.address import mounted
-from proxy.core.errors import ReceiptError
+from proxy.core.errors import ConfigError, ReceiptError
 from proxy.core.modes import Mode
 from proxy.core.receipt import Receipt
 from proxy.demo.script import ScriptedUpstream, plain
-from proxy.receipts import write
+from proxy.receipts import read, write
 from proxy.wanted import Wanted
 from tests.cassette.making import as_nobody
-from tests.running import CHAT, RawAnswer, ask, chat, running
+from tests.running import CHAT, RawAnswer, ask, chat, recordings, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +59,23 @@ async def test_each_cassette_tells_what_was_played_and_what_not(cassette: Path) 
     assert (sheet.path, sheet.recordings) == (str(cassette), 3)
     assert [(named.lane, named.take) for named in sheet.played] == [("", 1), ("", 2)]
     assert [(named.lane, named.take) for named in sheet.unplayed] == [("a", 1)]
+
+
+async def test_a_rewind_takes_nothing_back_of_what_was_played(cassette: Path) -> None:
+    async with running(Mode.REPLAY, cassette) as proxy:
+        await call(proxy)
+        await ask(proxy.url.removesuffix("/v1") + "/_llmtape/rewind", b"{}")
+        await call(proxy, "a")
+    (sheet,) = proxy.receipt.cassettes
+    assert [(named.lane, named.take) for named in sheet.played] == [("", 1), ("a", 1)]
+
+
+async def test_each_cassette_tells_how_new_what_the_run_found_there_is(cassette: Path) -> None:
+    moments = [recorded.recorded_at for recorded in recordings(cassette)]
+    async with ScriptedUpstream(plain()) as upstream, running(Mode.AUTO, cassette, upstream.url) as proxy:
+        await call(proxy, text="Something else.")
+    (sheet,) = proxy.receipt.cassettes
+    assert sheet.newest == max(moments)
 
 
 def digest(file: Path) -> str:
@@ -160,3 +177,45 @@ def test_a_file_that_cannot_be_written_is_told_by_its_name(tmp_path: Path) -> No
     tmp_path.chmod(0o755)
     with as_nobody(), pytest.raises(ReceiptError, match="Name another file"):
         write(EMPTY, tmp_path / "shut" / "receipt.json")
+
+
+# Reading
+
+
+async def test_what_a_run_wrote_is_read_as_it_was(cassette: Path, tmp_path: Path) -> None:
+    async with running(Mode.REPLAY, cassette) as proxy:
+        proxy.lanes.start(Wanted(lane="a"))
+        await call(proxy, "a")
+        await call(proxy, "a", "Something else.")
+        await proxy.lanes.end("", "a", passed=False)
+    file = tmp_path / "receipt.json"
+    write(proxy.receipt, file)
+    assert read(file) == proxy.receipt
+    assert read(file).lanes[-1].missed == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is no receipt: "),
+        (EMPTY.as_junit(), "is no receipt: .* Name one that `llmtape replay --report FILE.json` wrote"),
+        (EMPTY.as_json()[:-9], "is no receipt: "),
+        (b"\xff\xfe", "is no receipt: "),
+        (b"[" * 5000, "is no receipt: "),
+        (b"[]", "a receipt is not an object"),
+        (b"{}", "llmtape is not a text"),
+        (EMPTY.as_json().replace(b'"receipt": 1', b'"receipt": 2'), "has format 2, .* use that version, or run anew"),
+        (EMPTY.as_json().replace(b'"cassettes": []', b'"cassettes": [7]'), r"cassettes\[0\] is not an object"),
+    ],
+)
+def test_a_file_that_is_no_receipt_is_told_by_its_name(content: bytes, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "receipt.json"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"receipt.json.*{words}"):
+        read(file)
+
+
+def test_a_receipt_that_cannot_be_opened_is_told_by_its_name(tmp_path: Path) -> None:
+    for file in (tmp_path, tmp_path / "none.json", tmp_path / "none" / "none.json"):
+        with pytest.raises(ConfigError, match=f"cannot read the receipt {file}: "):
+            read(file)

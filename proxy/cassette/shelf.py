@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from proxy.cassette.reader import Entry
     from proxy.cassette.writer import Run, Writer
     from proxy.core.miss import Nearest
     from proxy.core.model import Interaction, Request, Response, Take, Track
@@ -156,10 +157,13 @@ class Tape:
 
     def takes(self) -> list[Take]:
         """List all takes, but those that were recorded through this tape."""
-        if self._reader is None:
-            return []
-        takes = (entry.take for entry in self._reader.entries())
-        return [take for take in takes if (take.track, take.number) not in self._recorded]
+        return [entry.take for entry in self.entries()]
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield them as they are listed, in their order."""
+        for entry in self._reader.entries() if self._reader else ():
+            if (entry.take.track, entry.take.number) not in self._recorded:
+                yield entry
 
     def unplayed(self) -> list[Take]:
         """List the takes that were not played since the start or the last rewind, nor recorded meanwhile."""

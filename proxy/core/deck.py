@@ -59,11 +59,17 @@ class Deck:
         self._incomplete = incomplete
         self._positions: Counter[Track] = Counter()
         self._played: defaultdict[str, set[int]] = defaultdict(set)
+        self._ever_played: set[int] = set()
 
     @property
     def played(self) -> frozenset[int]:
         """The ids of the recordings that were played at least once since the start or the last rewind."""
         return frozenset().union(*self._played.values())
+
+    @property
+    def ever_played(self) -> frozenset[int]:
+        """The ids of the recordings that were played at least once since the start, whatever was rewound since."""
+        return frozenset(self._ever_played)
 
     def played_by(self, lane: str) -> frozenset[int]:
         """Return the ids of those that one lane's clients were played."""
@@ -111,6 +117,7 @@ class Deck:
         if take.outcome is not Outcome.COMPLETE and self._incomplete is Incomplete.REFUSE:
             return Drawn(Found.INCOMPLETE, take)
         self._played[asked.lane].add(take.id)
+        self._ever_played.add(take.id)
         return Drawn(Found.PLAYABLE, take, is_again)
 
 

@@ -50,13 +50,18 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class CassetteSheet:
-    """What a run did with one cassette. `sha256` is the file's, in hexadecimal; empty where there is no file."""
+    """What a run did with one cassette.
+
+    `sha256` is the file's, in hexadecimal; empty where there is no file. `newest` is when the latest recording that
+    the run found there was made, as `Interaction.recorded_at` says it; empty where there was none, or nothing tells.
+    """
 
     path: str
     sha256: str
     recordings: int
     played: tuple[Named, ...] = ()
     unplayed: tuple[Named, ...] = ()
+    newest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +187,8 @@ def merged(receipts: Iterable[Receipt]) -> Receipt:
 def _joined(one: CassetteSheet, later: CassetteSheet) -> CassetteSheet:
     played = {*one.played, *later.played}
     unplayed = {*one.unplayed} & {*later.unplayed}
-    return replace(later, played=tuple(sorted(played)), unplayed=tuple(sorted(unplayed - played)))
+    newest = max(one.newest, later.newest)
+    return replace(later, played=tuple(sorted(played)), unplayed=tuple(sorted(unplayed - played)), newest=newest)
 
 
 def from_dict(value: Any) -> Receipt:
@@ -211,6 +217,7 @@ def _cassette(part: _Part) -> CassetteSheet:
         recordings=part.number("recordings"),
         played=tuple(_named(named) for named in part.parts("played")),
         unplayed=tuple(_named(named) for named in part.parts("unplayed")),
+        newest=part.get("newest", str) if "newest" in part.value else "",  # unknown to the first who wrote this format
     )
 
 

@@ -192,6 +192,17 @@ def test_restarting_a_lane_rewinds_it_and_forgets_what_it_was_played_alone() -> 
     deck.restart("none")
 
 
+def test_what_was_ever_played_outlives_every_rewinding() -> None:
+    deck = Deck()
+    drawn(deck, TAKES, "c", LANE_A)
+    deck.rewind()
+    drawn(deck, TAKES, "cc", LANE_B)
+    deck.restart("b")
+    drawn(deck, (), "c")
+    assert deck.played == frozenset()
+    assert deck.ever_played == {101, 102}
+
+
 def test_rewinding_one_lane_forgets_nothing_of_what_it_was_played() -> None:
     deck = Deck()
     drawn(deck, TAKES, "c", LANE_A)

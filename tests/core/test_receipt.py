@@ -90,6 +90,7 @@ def test_the_json_has_the_verdict_before_the_sheets() -> None:
             "recordings": 2,
             "played": [{"key": "a" * 64, "variant": "json", "lane": "", "take": 1}],
             "unplayed": [{"key": "b" * 64, "variant": "json", "lane": "", "take": 1}],
+            "newest": "",
         }
     ]
     assert told["lanes"] == [
@@ -293,6 +294,18 @@ def test_of_several_workers_a_recording_was_played_if_any_played_it() -> None:
     assert found.cassettes == (CassetteSheet("c.sqlite", "2", 3, (A, B), (C,)),)
     assert [made.lane for made in found.lanes] == ["t1", "t2"]
     assert (found.mode, found.faults, found.isolated) == ("replay", 3, False)
+
+
+def test_how_new_a_cassette_is_is_told_by_who_saw_the_newest_of_it() -> None:
+    seen = [replace(receipt(), cassettes=(replace(sheet(A), newest=newest),)) for newest in ("2", "3", "", "1")]
+    assert [made.newest for made in merged(seen).cassettes] == ["3"]
+
+
+def test_a_receipt_from_before_they_told_how_new_a_cassette_is_can_be_read() -> None:
+    value = replace(receipt(), cassettes=(replace(sheet(A), newest="2026-11-25"),)).as_dict()
+    assert from_dict(value).cassettes[0].newest == "2026-11-25"
+    del value["cassettes"][0]["newest"]
+    assert from_dict(value).cassettes == (sheet(A),)
 
 
 def test_a_worker_that_had_no_use_for_a_cassette_has_no_say_in_it() -> None:
