@@ -19,6 +19,7 @@ from proxy.cassette.facts import facts_in, rules_in
 from proxy.cassette.filling import fill, replaced, unwatched
 from proxy.cassette.reader import Reader
 from proxy.cassette.replacing import folder_beside
+from proxy.cassette.transaction import translated
 from proxy.core import conflicts
 from proxy.core.errors import CassetteError, InterchangeError
 from proxy.core.merging import Decision, merged, plan
@@ -90,11 +91,14 @@ def merge(out: Path, sources: Sequence[Path], base: Path | None = None, watch: W
     """
     ours, *others = sources
     done: list[Merged] = []
-    with folder_beside(out) as folder:
-        for place, theirs in enumerate(others, 1):
-            target = out if place == len(others) else folder / f"{place}.sqlite"
-            done.append(_merge(target, ours, theirs, base, watch))
-            ours = target
+    try:
+        with folder_beside(out) as folder:
+            for place, theirs in enumerate(others, 1):
+                target = out if place == len(others) else folder / f"{place}.sqlite"
+                done.append(_merge(target, ours, theirs, base, watch))
+                ours = target
+    except OSError as error:
+        raise translated(error, out) from error
     return Merged(
         done[-1].recordings,
         sum(step.taken for step in done),

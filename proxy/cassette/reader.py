@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts, search
+from proxy.cassette.aside import identity, in_memory, is_aside
 from proxy.cassette.opening import check, opened, unreadable, why_not_a_cassette
 from proxy.cassette.ordering import CURRENT_KEY, Order, clause
 from proxy.cassette.size import Size, measured
@@ -97,15 +98,17 @@ class Reader:
         self._rules = rules
         self._rekeyed: dict[str, list[Take]] = {}
         with self._translated():
-            self._connection = opened(path)
+            self._file = identity(path)
+            self._opened = opened(path)
+            self._replaced: sqlite3.Connection | None = None
             try:
                 self._version = check(self._connection, path)
                 self.rekeying = rekeying or self._rekey()
                 for take in self.rekeying.takes.values() if self.rekeying else ():
                     self._rekeyed.setdefault(take.track.key, []).append(take)
-                self._connection.create_function(CURRENT_KEY, 2, partial(_current_key, self.rekeying))
+                self._know_keys()
             except BaseException:
-                self._connection.close()
+                self._opened.close()
                 raise
 
     def __enter__(self) -> Self:
@@ -116,7 +119,21 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self._opened.close()
+        if self._replaced is not None:
+            self._replaced.close()
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """The file as it was opened, whatever took its place since."""
+        if self._replaced is None and is_aside(self.path, self._file):
+            # What is being listed goes on where it began, so that stays open.
+            self._replaced, self._opened = self._opened, in_memory(self.path, self._file)
+            self._know_keys()
+        return self._opened
+
+    def _know_keys(self) -> None:
+        self._opened.create_function(CURRENT_KEY, 2, partial(_current_key, self.rekeying))
 
     def __len__(self) -> int:
         count: int = self._one("select count(*) from interactions")[0]

@@ -17,6 +17,7 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from proxy.cassette.aside import identity
 from proxy.cassette.opening import opened
 from proxy.cassette.transaction import BUSY_SECONDS, connected
 from proxy.core.errors import CassetteError
@@ -129,12 +130,6 @@ def _put_where_nothing_is(laid: Path, path: Path) -> None:
         if path.exists():
             raise CassetteError(f"another process made {path} meanwhile, and nothing was written: try again") from error
         laid.replace(path)  # a file system without links
-
-
-def identity(path: Path) -> tuple[int, int]:
-    """Tell a file from another that takes its place later. Raises OSError."""
-    found = path.stat()
-    return found.st_dev, found.st_ino
 
 
 def _sync(folder: Path) -> None:

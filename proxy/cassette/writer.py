@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.cassette import format as layout
 from proxy.cassette import rest, statements, storing
+from proxy.cassette.aside import identity, is_aside
 from proxy.cassette.migration import migrate
 from proxy.cassette.opening import check
 from proxy.cassette.places import Places
-from proxy.cassette.replacing import held, identity
+from proxy.cassette.replacing import held
 from proxy.cassette.transaction import connected, is_replaced, transaction, translated
 from proxy.core.errors import CassetteError
 from proxy.core.normalize import normalize
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from proxy.cassette.aside import Identity
     from proxy.core.model import Interaction
 
 
@@ -77,7 +79,8 @@ class Writer:
         self._run = run
         self._rules = rules
         self._run_id: int | None = None
-        self._made: tuple[int, int] | None = None
+        self._is_new = False
+        self._file: Identity = (0, 0)
         self._is_awake = False
         self._is_current = False
         self._places = Places()
@@ -139,7 +142,8 @@ class Writer:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._made = identity(self.path) if _create(self.path) else None
+        self._is_new = _create(self.path)
+        self._file = identity(self.path)
         connection = connected(self.path)
         try:
             self._prepare(connection)
@@ -155,7 +159,7 @@ class Writer:
                 storing.create_format(connection, layout.keyed_by(self._rules))
             check(connection, self.path)
             self._check_keys(connection)
-        if self._made:  # there is nothing to leave as it is, and in WAL mode two recorders see each other
+        if self._is_new:  # there is nothing to leave as it is, and in WAL mode two recorders see each other
             self._wake(connection)
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma foreign_keys = on")
@@ -170,19 +174,22 @@ class Writer:
 
     def _commit_somewhere(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> sqlite3.Connection:
         """Store a batch; where another process put a new file in the old one's place, into that. Return where."""
-        try:
-            self._commit(connection, batch)
-        except sqlite3.OperationalError:  # the file was replaced: see `_commit`
-            connection.close()
+        if not is_aside(self.path, self._file):
             try:
-                connection = self._open()
-            except Exception as error:  # noqa: BLE001  whoever waits is told, and the thread goes on
-                for job in batch:
-                    job.committed.set_exception(translated(error, self.path))
+                self._commit(connection, batch)
+            except sqlite3.OperationalError:  # it was replaced just now: see `_commit`
+                pass
+            else:
                 return connection
-            self._forget_file(connection)
-            return self._commit_somewhere(connection, batch)
-        return connection
+        connection.close()
+        try:
+            connection = self._open()
+        except Exception as error:  # noqa: BLE001  whoever waits is told, and the thread goes on
+            for job in batch:
+                job.committed.set_exception(translated(error, self.path))
+            return connection
+        self._forget_file(connection)
+        return self._commit_somewhere(connection, batch)
 
     def _forget_file(self, connection: sqlite3.Connection) -> None:
         """Drop what was known of the file before; our run is in the new one where anything of it was recorded."""
@@ -247,11 +254,14 @@ class Writer:
         Where another process has the file open that is left to it; what was recorded is safe in the WAL.
         """
         replaced = self._places.were_vacated
+        if is_aside(self.path, self._file):  # who replaced it brought it to rest
+            connection.close()
+            return
         with suppress(sqlite3.Error, OSError, CassetteError):
             if replaced:
                 with transaction(connection):
                     storing.drop_unused(connection)
-            if self._made or connection.execute("pragma journal_mode").fetchone() == ("wal",):
+            if self._is_new or connection.execute("pragma journal_mode").fetchone() == ("wal",):
                 connection.execute(f"pragma busy_timeout = {rest.PATIENCE_MILLISECONDS}")
                 connection.execute("pragma wal_checkpoint(truncate)")
                 connection.execute("pragma journal_mode = delete")
@@ -261,10 +271,10 @@ class Writer:
         connection.close()
 
     def _remove_unused(self, connection: sqlite3.Connection) -> None:
-        if not self._made or self._run_id is not None:
+        if not self._is_new or self._run_id is not None:
             return
         with held(self.path):
-            is_ours = identity(self.path) == self._made  # else another process put a file of its own there
+            is_ours = not is_aside(self.path, self._file)
             if is_ours and connection.execute("select count(*) from runs").fetchone() == (0,):
                 self.path.unlink()
 

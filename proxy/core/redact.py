@@ -76,14 +76,17 @@ class Redactor:
     def request(self, request: Request, secrets: Collection[bytes]) -> Request:
         """Return the request as it may be keyed and stored; `secrets` are credentials."""
         body = self._shapes(_values(request.body, secrets))
-        path = self._shapes(_values(request.path.encode(), secrets)).decode()
         return replace(
             request,
-            path=path,
+            path=self.text(request.path, secrets),
             query=self._query(request.query, secrets),
             headers=self.headers(request.headers, secrets),
             body=body,
         )
+
+    def text(self, value: str, secrets: Collection[bytes]) -> str:
+        """Return what tells of a request, such as its URL, as it may be stored."""
+        return self._shapes(_values(value.encode(), secrets)).decode()
 
     def headers(self, headers: Headers, secrets: Collection[bytes]) -> Headers:
         """Return header fields as they may be stored."""

@@ -74,7 +74,7 @@ class Recorder:
         self._numbers[track] += 1
         recorded_at = exchange.recorded_at or self._keeping.now
         interaction = Interaction(track, self._numbers[track], recorded_at, request, response, canonical.content)
-        return Taken(interaction, upstream)
+        return Taken(interaction, self._keeping.redactor.text(upstream, secrets))
 
     def _request(self, exchange: Exchange, target: address.Address, secrets: frozenset[bytes]) -> Request:
         headers = exchange.request_headers

@@ -22,7 +22,7 @@ from proxy.core.conflicts import Settling
 from proxy.core.errors import CassetteError, CassetteMissingError
 from proxy.core.model import Variant
 from proxy.core.rules import Rules
-from tests.cassette.making import bodies, change, files, held, question, rows, store, taken
+from tests.cassette.making import as_nobody, bodies, change, files, held, question, read_only_copy, rows, store, taken
 from tests.cassette.versions import LATER, Versions, recorded, say
 
 if TYPE_CHECKING:
@@ -359,3 +359,10 @@ def test_a_big_first_part_is_copied_and_the_rest_follows_in_order(versions: Vers
     versions.merge()
     assert versions.says()[19:22] == ["q19 1", "q20 2", "q21 1"]
     assert len(bodies(versions["out"])) == 31
+
+
+def test_a_folder_where_nobody_may_write_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "ours.sqlite"
+    store(path, [taken(question("a"), say("a"))])
+    with read_only_copy(path) as copy, as_nobody(), pytest.raises(CassetteError, match="cannot write the cassette"):
+        merge(copy.with_name("out.sqlite"), [copy, copy])

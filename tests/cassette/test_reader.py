@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy.cassette import format as layout
+from proxy.cassette.draft import drafted
 from proxy.cassette.reader import Reader
 from proxy.cassette.rekey import rekey
 from proxy.cassette.writer import Writer
@@ -587,3 +588,24 @@ def test_what_occurs_in_a_column_is_told_once_and_sorted(path: Path) -> None:
     with Reader(path) as reader:
         assert (reader.distinct("model"), reader.distinct("lane")) == (["x", "y"], [" ", "t", "u"])
         assert reader.distinct("run_id") == [1]
+
+
+def test_what_was_replaced_is_read_on_though_somebody_records_into_the_new_file(path: Path) -> None:
+    store(path, [taken(question(f"q{number}"), answer(b"%d" % number * 3000)) for number in range(60)])
+    with Reader(path) as reader:
+        listed = reader.stored()
+        first = next(listed)
+        takes = [entry.take for entry in reader.entries()]
+        with drafted(path) as draft:
+            draft.copy(path, lambda id_: id_ % 2 == 0)
+        writer = Writer(path, AUTO)
+        try:
+            for number in range(60):
+                writer.save(taken(question(f"new {number}"), answer(b"new" * 3000))).result()
+            assert len(reader) == len(takes) == 60
+            assert [reader.response(take)[0].body for take in takes] == [b"%d" % n * 3000 for n in range(60)]
+            assert [reader.request(take) for take in takes] == [question(f"q{number}") for number in range(60)]
+            assert [first, *listed] == [(reader.interaction(take), reader.run(take)) for take in takes]
+        finally:
+            writer.close()
+    assert len(held(path)) == 90

@@ -241,6 +241,27 @@ def test_what_a_command_put_in_a_new_files_place_stays(path: Path, texts: list[s
     assert files(path) == ["tape.sqlite"]
 
 
+@pytest.mark.parametrize("records_before", [False, True])
+def test_a_recorder_whose_file_was_replaced_loses_nothing_of_another_that_records_into_the_new_one(
+    path: Path, *, records_before: bool
+) -> None:
+    store(path, [taken(question(f"q{number}"), answer(b"q" * 3000)) for number in range(40)])
+    first = Writer(path, AUTO)
+    with drafted(path) as draft:
+        draft.copy(path, lambda id_: id_ % 2 == 0)
+    second = Writer(path, RECORD)
+    for number in range(10):
+        second.save(taken(question(f"second {number}"), answer(b"s" * 3000))).result()
+    if records_before:
+        first.save(taken(question("first"), answer(b"f"))).result()
+        second.save(taken(question("second"), answer(b"s"))).result()
+    first.close()
+    second.save(taken(question("last"), answer(b"l"))).result()
+    second.close()
+    assert len(held(path)) == 20 + 10 + 2 * records_before + 1
+    assert files(path) == ["tape.sqlite"]
+
+
 def test_an_old_file_stays_though_nothing_was_recorded(path: Path) -> None:
     store(path, [taken(HELLO, answer(b"1"))])
     Writer(path, RECORD).close()

@@ -143,6 +143,12 @@ def test_secrets_of_known_shapes_and_the_users_own_are_redacted_in_requests() ->
     assert b"4711" not in body
 
 
+@pytest.mark.parametrize("url", ["https://SECRET.gate.test/v1", "https://gate.test/SECRET/v1"])
+def test_an_upstream_is_redacted_as_a_request_is(url: str) -> None:
+    taken = take(url=url.replace("SECRET", SECRET) + "/chat/completions")
+    assert taken.upstream == url.replace("SECRET", "[redacted]".ljust(len(SECRET), "*"))
+
+
 def test_a_stream_is_cut_into_its_events_spread_over_the_time_that_it_took() -> None:
     asked = json.dumps({**json.loads(question().body), "stream": True}).encode()
     interaction = take(
