@@ -7,6 +7,7 @@ names in `--json` are a promise to programs: fields may be added, none is rename
 from __future__ import annotations
 
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,7 @@ import click
 from proxy.cassette.ordering import Order
 from proxy.cassette.reader import Entry, Reader
 from proxy.cli import listing, wording
-from proxy.cli.arguments import CASSETTE, CHOICE, CONFIG, JSON, rules_of
+from proxy.cli.arguments import CHOICE, CONFIG, JSON, config_of
 from proxy.cli.choosing import chosen, warn
 from proxy.cli.document import named, print_list
 from proxy.cli.progress import progress
@@ -24,7 +25,6 @@ from proxy.core.completion import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rich.text import Text
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="List what was recorded.")
-@CASSETTE
+@click.argument("cassette", required=False, type=click.Path(path_type=Path))
 @CHOICE
 @click.option(
     "--sort",
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @CONFIG
 @JSON
 def ls(
-    cassette: Path,
+    cassette: Path | None,
     choice: Choice,
     order: str,
     limit: int | None,
@@ -60,10 +60,12 @@ def ls(
 ) -> None:
     """List what a cassette holds, one line an interaction, in the order in which it was asked for.
 
-    An option that is given twice takes both values; different ones narrow each other. Where a line is too narrow,
-    columns are left out. Piped output is 200 columns wide, unless COLUMNS says otherwise.
+    Without a CASSETTE it is the configured one. An option that is given twice takes both values; different ones narrow
+    each other. Where a line is too narrow, columns are left out. Piped output is 200 columns wide, unless COLUMNS says
+    otherwise.
 
     \b
+    llmtape ls
     llmtape ls cassettes/default.sqlite
     llmtape ls cassettes/default.sqlite --model 'gpt-4o*' --outcome error --outcome cut
     llmtape ls tests/chat.sqlite --text refund --newer 7d
@@ -76,11 +78,12 @@ def ls(
     (the first choice's), error, finish_reason, prompt_tokens, completion_tokens, status, outcome,
     first_byte_us, duration_us. What there is none of is null.
     """  # noqa: D301  click wants the character
-    with Reader(cassette, rules_of(file)) as reader:
+    config = config_of(file)
+    with Reader(cassette or Path(config.cassette), config.rules) as reader:
         warn(reader, choice)
         listed = reader.entries(Order(order), is_reversed=is_reversed)
         if choice.texts:  # all are read, and few may be shown
-            listed = progress(listed, len(reader), f"searching {cassette.name}")
+            listed = progress(listed, len(reader), f"searching {reader.path.name}")
         entries = filter(choice.takes, listed)
         if as_json:
             print_list(_listed(reader, entry) for entry in islice(chosen(reader, entries, choice), limit))
@@ -88,7 +91,7 @@ def ls(
         screen = Screen()
         lines = _lines(reader, entries, choice, limit, screen.width)
         if (header := next(lines, None)) is None:
-            click.echo(f"{cassette} holds no recordings{'' if choice.is_all else ' that match'}.", err=True)
+            click.echo(f"{reader.path} holds no recordings{'' if choice.is_all else ' that match'}.", err=True)
         else:
             screen.show(chain([header], lines))
 

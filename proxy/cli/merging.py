@@ -76,6 +76,8 @@ def merge(  # noqa: PLR0913  an argument an option
     chosen = [(Settling.OURS, key) for key in ours]
     chosen += [(Settling.THEIRS, key) for key in theirs]
     chosen += [(Settling.BOTH, key) for key in both]
+    if lists and chosen:
+        raise click.UsageError("List conflicts, or settle them: --conflicts stands alone.")
     if lists:
         _list(paths or _with_conflicts(file), as_json=as_json)
     elif chosen:

@@ -250,3 +250,11 @@ def test_the_first_lines_come_before_the_rest_is_read(tmp_path: Path) -> None:
     broken = run("ls", path)
     assert (broken.exit_code, len(broken.stdout.splitlines())) == (1, 3)
     assert "cannot read the cassette" in broken.stderr
+
+
+def test_without_a_cassette_the_configured_one_is_listed(
+    cassette: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llmtape.toml").write_text(f"cassette = {json.dumps(str(cassette))}\n")
+    monkeypatch.chdir(tmp_path)
+    assert told("ls") == told("ls", cassette)

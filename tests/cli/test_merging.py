@@ -104,6 +104,7 @@ def test_conflicts_are_settled_by_key(
         (["--ours", "", "out.sqlite"], "no conflict ''"),
         (["--ours", KEYS["a"], "--both", KEYS["a"], "out.sqlite"], "settled in two ways"),
         (["--ours", "all", "--theirs", "all", "out.sqlite"], "settled in two ways"),
+        (["--conflicts", "--theirs", "all", "out.sqlite"], "--conflicts stands alone"),
         (["base.sqlite", "ours.sqlite", "theirs.sqlite"], None),
         (["new.sqlite", "ours.sqlite", "missing.sqlite"], "there is no cassette missing.sqlite"),
     ],
