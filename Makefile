@@ -25,8 +25,8 @@ types: $(VENV)/.tests
 	@$(BIN)/mypy
 
 tests: $(VENV)/.tests $(VENV)/.node
-	@echo "== pytest, warnings as errors"
-	@$(BIN)/pytest
+	@echo "== pytest, warnings as errors, a process a core"
+	@$(BIN)/pytest --numprocesses auto --dist loadfile
 
 bench: $(VENV)/.tests ## Measure; ratios against a bare handler in the same run
 	@$(BIN)/python -m bench
