@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.cassette.draft import drafted
 from proxy.cassette.opening import opened
-from proxy.cassette.replacing import PATIENCE_MILLISECONDS, folder_beside, held, lay_out, put_in_place
+from proxy.cassette.replacing import folder_beside, held, lay_out, put_in_place
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-__all__ = ["LARGEST_BYTES", "PATIENCE_MILLISECONDS", "settle"]
 
 LARGEST_BYTES: Final = 100 * 1000 * 1000
 """What is larger is not laid out anew each time: it would take seconds, and hosts of git take no such file."""

@@ -21,7 +21,7 @@ from proxy.cassette.aside import identity, is_aside
 from proxy.cassette.migration import migrate
 from proxy.cassette.opening import check
 from proxy.cassette.places import Places
-from proxy.cassette.replacing import held
+from proxy.cassette.replacing import PATIENCE_MILLISECONDS, held
 from proxy.cassette.transaction import connected, is_replaced, transaction, translated
 from proxy.core.errors import CassetteError
 from proxy.core.normalize import normalize
@@ -262,7 +262,7 @@ class Writer:
                 with transaction(connection):
                     storing.drop_unused(connection)
             if self._is_new or connection.execute("pragma journal_mode").fetchone() == ("wal",):
-                connection.execute(f"pragma busy_timeout = {rest.PATIENCE_MILLISECONDS}")
+                connection.execute(f"pragma busy_timeout = {PATIENCE_MILLISECONDS}")
                 connection.execute("pragma wal_checkpoint(truncate)")
                 connection.execute("pragma journal_mode = delete")
                 self._remove_unused(connection)

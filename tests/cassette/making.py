@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from proxy.cassette.reader import Reader
 from proxy.cassette.writer import Run, Writer
-from proxy.core.model import Chunk, Headers, Interaction, Outcome, Request, Response, Track, Variant
+from proxy.core.model import Chunk, Headers, Interaction, Outcome, RecordedRun, Request, Response, Track, Variant
 from proxy.core.normalize import normalize
 from proxy.core.rules import DEFAULT, Rules
 from tests.core import scrubbing
@@ -33,6 +33,11 @@ _NOBODY: Final = 65534
 
 RECORD: Final = Run("2026-11-22T12:00:00Z", "record", "http://127.0.0.1:9/v1", "0.1.0", replaces=True)
 AUTO: Final = Run("2026-11-22T12:00:00Z", "auto", "http://127.0.0.1:9/v1", "0.1.0", replaces=False)
+
+
+def remembered(run: Run) -> RecordedRun:
+    """Return a run as a cassette remembers it, whose first it was."""
+    return RecordedRun(1, *run.row().values())
 
 
 def question(text: str = "hello", *, model: str = "m") -> Request:

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,6 @@ from proxy.cassette.draft import drafted
 from proxy.cassette.reader import Reader
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError
-from proxy.core.model import Interaction, RecordedRun
 from proxy.core.normalize import normalize
 from proxy.core.rules import Rules
 from tests.cassette.making import (
@@ -29,12 +29,16 @@ from tests.cassette.making import (
     interactions,
     question,
     read_only_copy,
+    remembered,
     rows,
     store,
     taken,
 )
 
-RUN = RecordedRun(1, "2026-11-22T12:00:00Z", "record", "http://127.0.0.1:9/v1", "0.1.0")
+if TYPE_CHECKING:
+    from proxy.core.model import Interaction, RecordedRun
+
+RUN = remembered(RECORD)
 OTHER_RUN = replace(RUN, started_at="2026-11-23T12:00:00Z")
 FIRST = Path(__file__).parent / "first.sqlite"
 

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from proxy.cassette.draft import drafted
-from proxy.core.model import RecordedRun
-from tests.cassette.making import answer, bodies, files, question, rows, taken
+from tests.cassette.making import RECORD, answer, bodies, files, question, remembered, rows, taken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-RUN: Final = RecordedRun(1, "2026-11-22T12:00:00Z", "record", "http://127.0.0.1:9/v1", "0.1.0")
+RUN: Final = remembered(RECORD)
 KILLS: Final = 6
 COMMANDS: Final = {
     "rm": ("rm", "tape.sqlite", "--lane", "odd"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,6 @@ from proxy.cassette.reader import Entry, Reader
 from proxy.cassette.removal import remove
 from proxy.cassette.writer import Writer
 from proxy.core.errors import CassetteError
-from proxy.core.model import Interaction, RecordedRun
 from proxy.core.rules import DEFAULT, Rules
 from tests.cassette.making import (
     AUTO,
@@ -31,13 +31,17 @@ from tests.cassette.making import (
     interactions,
     question,
     read_only_copy,
+    remembered,
     rows,
     store,
     taken,
 )
 from tests.cassette.test_migration import FIRST
 
-RUN = RecordedRun(1, AUTO.started_at, AUTO.mode, AUTO.upstream, AUTO.llmtape_version)
+if TYPE_CHECKING:
+    from proxy.core.model import Interaction
+
+RUN = remembered(AUTO)
 DATES = Rules(scrub=("date",))
 
 

@@ -18,9 +18,9 @@ import pytest
 
 from proxy.cassette.draft import drafted
 from proxy.cli import main
-from proxy.core.model import RecordedRun, Variant
+from proxy.core.model import Variant
 from proxy.core.receipt import CassetteSheet, Named, Receipt
-from tests.cassette.making import taken
+from tests.cassette.making import RECORD, remembered, taken
 from tests.cli.recorded import DONE, ask, event, say, stream
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BIN: Final = Path(sys.executable).parent
 SHOWN_KEY: Final = "3f2a9c"
 SERVERS: Final = frozenset({"record", "replay", "auto", "passthrough"})
-RUN: Final = RecordedRun(1, "2026-11-22T12:00:00Z", "record", "http://127.0.0.1:9/v1", "0.1.0")
+RUN: Final = remembered(RECORD)
 
 # Who finds something says so in the exit status.
 MAY_FIND: Final = frozenset({"lint", "diff", "merge", "grep", "verify", "prune"})

@@ -15,7 +15,6 @@ from proxy.cassette.format import VERSION
 from proxy.cassette.writer import Writer
 from proxy.cli.wording import printable
 from proxy.core.address import mounted
-from proxy.core.model import Interaction, RecordedRun
 from proxy.core.modes import Mode
 from proxy.core.rules import Rules
 from proxy.demo.script import ScriptedUpstream, plain
@@ -31,6 +30,7 @@ from tests.cassette.making import (
     files,
     question,
     read_only_copy,
+    remembered,
     store,
     taken,
 )
@@ -40,9 +40,10 @@ from tests.running import CHAT, ask, chat, running
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from proxy.core.model import Interaction
     from proxy.server import Proxy
 
-RUN = RecordedRun(1, AUTO.started_at, AUTO.mode, AUTO.upstream, AUTO.llmtape_version)
+RUN = remembered(AUTO)
 SECRET = "a-secret-that-only-one-call-has"
 
 
