@@ -182,14 +182,15 @@ class Writer:
             else:
                 return connection
         connection.close()
+        left = [job for job in batch if not job.committed.done()]  # each may have been stored by itself
         try:
             connection = self._open()
         except Exception as error:  # noqa: BLE001  whoever waits is told, and the thread goes on
-            for job in batch:
+            for job in left:
                 job.committed.set_exception(translated(error, self.path))
             return connection
         self._forget_file(connection)
-        return self._commit_somewhere(connection, batch)
+        return self._commit_somewhere(connection, left)
 
     def _forget_file(self, connection: sqlite3.Connection) -> None:
         """Drop what was known of the file before; our run is in the new one where anything of it was recorded."""
