@@ -32,6 +32,11 @@ class Framer:
         """The bytes of the event that has not ended yet."""
         return bytes(self._buffer)
 
+    @property
+    def size(self) -> int:
+        """How many bytes that event has until now."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes, of any number; return the events that they end, in order."""
         self._buffer += data

@@ -8,8 +8,9 @@ silence, never for the whole of an answer.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, Self
 
@@ -18,8 +19,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from proxy.core.address import upward
+from proxy.core.coding import Decoder, undone
 from proxy.core.errors import ConfigError, UpstreamBrokeOffError, UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.ports import Answer
+from proxy.upstream.connection import LONGEST_HEAD, MOST_FIELDS, connector, told, unread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,14 +45,16 @@ _HOP_BY_HOP: Final = frozenset(
 )
 """Source: RFC 9110, section 7.6.1, and RFC 2616, section 13.5.1."""
 
-_CODINGS: Final = frozenset({"gzip", "deflate", "br", "zstd"})
-"""What aiohttp undoes on both sides; a body in any other coding goes on as it came, and says so."""
-
 _OURS_UPWARD: Final = frozenset({"host", "content-length", "accept-encoding", "expect"})
 """Fields that are written anew: the body goes up whole and plain, and the answer is asked for uncompressed."""
 
+_DROPPED: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError)
+"""How a connection ends on which nothing came back."""
+
+_READ_AHEAD: Final = 32 * 1024
+"""How many bytes of an answer wait for a client that is slower than the upstream; twice as many stop the upstream."""
+
 _LARGE = 2**20  # aiohttp warns of larger bytes, and writes a file in pieces
-_LONGEST_HEAD = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +105,18 @@ class Upstream:
         """
         response = await self._begin(request)
         try:
+            if response.status < HTTPStatus.OK:
+                raise UpstreamUnreachableError(
+                    f"the upstream {self.shown} answered with status {response.status}, which is none of an answer"
+                )
+            codings = undone(response.headers.getall("Content-Encoding", ()))
+            is_counted = request.method != "HEAD" and not codings
             yield Answer(
                 status=response.status,
                 reason=response.reason or "",
-                headers=_downward(response),
-                length=_length(response, request.method),
-                body=self._body(response),
+                headers=_downward(response, is_undone=bool(codings)),
+                length=response.content_length if is_counted else None,
+                body=self._body(response, Decoder(codings)),
             )
         finally:
             response.close()
@@ -120,7 +131,7 @@ class Upstream:
         attempt = _Attempt()
         try:
             return await self._try(self._pooled, request, attempt)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        except _DROPPED as error:
             # Some servers drop the next request on a kept connection unanswered. Nothing came back, so it is sent
             # once more, on a connection of its own.
             if not attempt.reused:
@@ -149,13 +160,16 @@ class Upstream:
             total=None, sock_connect=self._timeouts.connect_s, sock_read=self._timeouts.silence_s
         )
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=force_close),
+            connector=connector(force_close=force_close),
+            auto_decompress=False,  # it takes a compressed body that is cut off for whole
             cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies are none of the next one's
             skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
             timeout=timeout,
             trace_configs=[tracing],
-            max_line_size=_LONGEST_HEAD,
-            max_field_size=_LONGEST_HEAD,
+            read_bufsize=_READ_AHEAD,
+            max_line_size=LONGEST_HEAD,
+            max_field_size=LONGEST_HEAD,
+            max_headers=MOST_FIELDS,
         )
 
     def _upward(self, headers: Headers) -> CIMultiDict[str]:
@@ -165,7 +179,6 @@ class Upstream:
             for name, value in headers
             if (low := name.lower()) not in _HOP_BY_HOP
             and low not in _OURS_UPWARD
-            and not _is_undone(low, value)
             and low not in named
             and not low.startswith("x-llmtape")
         )
@@ -177,15 +190,33 @@ class Upstream:
         kept["Accept-Encoding"] = "identity"
         return kept
 
-    async def _body(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _body(self, response: aiohttp.ClientResponse, decoder: Decoder) -> AsyncIterator[bytes]:
+        broken: Exception | None = None
         try:
             async for data in response.content.iter_any():
-                yield data
-        except TimeoutError as error:
-            silence = f"{self._timeouts.silence_s:g} s"
-            raise UpstreamBrokeOffError(f"the upstream {self.shown} fell silent for {silence}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamBrokeOffError(f"the upstream {self.shown} broke off its answer: {error}") from error
+                for piece in decoder.feed(data):
+                    yield piece
+            if error := response.content.exception():
+                raise error
+            decoder.end()
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a TimeoutError is an OSError
+            broken = error
+        if broken is None:
+            return
+        if not isinstance(broken, ValueError):
+            with suppress(ValueError):
+                for piece in decoder.feed(unread(response.content)):
+                    yield piece
+        raise self._broke_off(broken) from broken
+
+    def _broke_off(self, error: Exception) -> UpstreamBrokeOffError:
+        if isinstance(error, TimeoutError):
+            return UpstreamBrokeOffError(f"the upstream {self.shown} fell silent for {self._timeouts.silence_s:g} s")
+        if isinstance(error, ValueError):
+            return UpstreamBrokeOffError(f"the upstream {self.shown} sent {error}")
+        return UpstreamBrokeOffError(
+            f"the upstream {self.shown} broke off its answer: {told(error.__cause__ or error)}"
+        )
 
     def _unreachable(self, error: BaseException) -> UpstreamUnreachableError | UpstreamTimeoutError:
         if isinstance(error, asyncio.TimeoutError):
@@ -194,11 +225,14 @@ class Upstream:
             return UpstreamTimeoutError(
                 f"the upstream {self.shown} did not {what} within {limit:g} s (the limits are in [timeouts])"
             )
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, (aiohttp.ClientResponseError, aiohttp.ClientPayloadError)):
-            return UpstreamUnreachableError(f"the upstream {self.shown} answered with what is no HTTP: {reason}")
+            return UpstreamUnreachableError(f"the upstream {self.shown} answered with what is no HTTP: {told(error)}")
+        if isinstance(error, _DROPPED) and not isinstance(error, aiohttp.ClientConnectorError):
+            return UpstreamUnreachableError(
+                f"the upstream {self.shown} ended the connection without an answer: {told(error)}"
+            )
         return UpstreamUnreachableError(
-            f"cannot reach the upstream {self.shown}: {reason}. Is the URL right (--upstream), and the server up?"
+            f"cannot reach the upstream {self.shown}: {told(error)}. Is the URL right (--upstream), and the server up?"
         )
 
 
@@ -236,26 +270,16 @@ def _fields(response: aiohttp.ClientResponse) -> Headers:
     )
 
 
-def _downward(response: aiohttp.ClientResponse) -> Headers:
+def _downward(response: aiohttp.ClientResponse, *, is_undone: bool) -> Headers:
     """Return the fields that go on to the client; the body's framing is written anew, its coding is undone."""
     headers = _fields(response)
     dropped = _HOP_BY_HOP | _named_by_connection(headers) | {"content-length", "x-llmtape"}
-    return tuple(
-        (name, value) for name, value in headers if (low := name.lower()) not in dropped and not _is_undone(low, value)
-    )
-
-
-def _is_undone(name: str, value: str) -> bool:
-    return name == "content-encoding" and value.strip().lower() in _CODINGS
+    if is_undone:
+        dropped |= {"content-encoding"}
+    return tuple((name, value) for name, value in headers if name.lower() not in dropped)
 
 
 def _readable(value: str) -> str:
     """Return a field whose bytes are no UTF-8 as the Latin-1 that it is: aiohttp would drop those bytes."""
     raw = value.encode("utf-8", "surrogateescape")
     return value if value.isascii() or raw.decode("utf-8", "ignore") == value else raw.decode("latin-1")
-
-
-def _length(response: aiohttp.ClientResponse, method: str) -> int | None:
-    if method == "HEAD" or _is_undone("content-encoding", response.headers.get("Content-Encoding", "")):
-        return None
-    return response.content_length
