@@ -43,7 +43,7 @@ async def play(
     client.start(
         response.status,
         _played_headers(response, instant=schedule is None) + headers,
-        length=len(response.body) if counted else None,
+        length=sum(len(chunk.data) for chunk in response.chunks) if counted else None,
     )
     pieces = [chunk.data for chunk in response.chunks]
     if schedule is None:

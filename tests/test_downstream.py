@@ -123,6 +123,19 @@ async def test_a_status_without_a_body_has_none_and_keeps_the_connection(cassett
             assert not {"content-length", "transfer-encoding"} & answer.headers.keys()
 
 
+async def test_a_long_answer_is_the_same_bytes_in_the_same_chunks(tmp_path: Path) -> None:
+    """Though it leaves in many writes: events that fit into none, that fill one, and many that share one."""
+    cassette = tmp_path / "c.sqlite"
+    events = (delta("x" * 200_000), *(delta(f"{number}") for number in range(2000)), delta("y" * 65_536), STOP, DONE)
+    async with ScriptedUpstream(stream(events)) as upstream, running(Mode.RECORD, cassette, upstream.url) as proxy:
+        live = await ask(proxy.url + CHAT, STREAM)
+    assert live.body == b"".join(events)
+    for pace in ("instant", "1000x"):
+        async with running(Mode.REPLAY, cassette, replay={"pace": pace}) as proxy:
+            played = await ask(proxy.url + CHAT, STREAM)
+        assert (played.chunks, played.ended) == (events, True)
+
+
 async def test_an_empty_body_is_told_as_empty(tmp_path: Path) -> None:
     cassette = tmp_path / "c.sqlite"
     async with ScriptedUpstream(plain(body=b"")) as upstream, running(Mode.RECORD, cassette, upstream.url) as proxy:
@@ -276,6 +289,19 @@ async def test_a_body_up_to_the_limit_passes_and_one_byte_more_is_a_413(cassette
             top = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
             writer.write(top.encode() + b"%x\r\n%b\r\n0\r\n\r\n" % (limit + 1, b"x" * (limit + 1)))
             assert (await read_answer(reader)).status == 413
+
+
+@pytest.mark.parametrize("body", [gzip.compress(chat())[:-12], chat()], ids=["cut off", "no gzip"])
+async def test_what_is_not_in_its_coding_is_refused_and_the_next_request_is_not(
+    proxy: Proxy, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(proxy.url) as (reader, writer):
+        writer.write(request(proxy.url + CHAT, body, headers={"Content-Encoding": "gzip"}))
+        answer = await read_answer(reader)
+        assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "bad_body")
+        writer.write(request(proxy.url + CHAT, chat()))
+        assert (await read_answer(reader)).body == PLAIN
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_large_body_passes_both_ways(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ class Player:
         del reason
         self.head = (status, headers, length)
 
-    async def write(self, pieces: Sequence[bytes], *, last: bool = False) -> None:
+    async def write(self, pieces: Sequence[bytes], *, last: bool = False, trailers: Headers = ()) -> None:
+        del trailers
         self.writes.append((self.now - 7_000_000, list(pieces), last))
         self.now += 3_000
 

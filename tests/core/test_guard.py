@@ -34,6 +34,8 @@ def passes(guard: Guard, headers: Headers) -> bool:
         (("host", "LocalHost:1"),),
         (("host", "[::1]:8000"),),
         (("host", "127.9.9.9"),),
+        (("host", "localhost:"),),
+        (("host", "[::ffff:127.0.0.1]:8000"),),
         (("host", "127.0.0.1"), ("origin", "http://localhost:3000")),
         (("host", "127.0.0.1"), ("origin", "http://[::1]")),
     ],
@@ -53,6 +55,36 @@ def test_loopback_may_use_the_proxy(headers: Headers) -> None:
         (("host", "0.0.0.0:8000"),),
         (("host", ""),),
         (("host", "["),),
+        (("host", "localhost."),),
+        (("host", "2130706433"),),
+        (("host", "0x7f000001"),),
+        (("host", "0177.0.0.1"),),
+        (("host", "127.1"),),
+        (("host", "::1"),),
+        (("host", "[::]"),),
+        (("host", "[::1%25lo]"),),
+        (("host", "[localhost]"),),
+        (("host", "[::ffff:10.0.0.1]"),),
+        (("host", "a@localhost"),),
+        (("host", "localhost@evil.example"),),
+        (("host", "localhost/evil"),),
+        (("host", "localhost?evil"),),
+        (("host", "localhost#evil"),),
+        (("host", "localhost:x"),),
+        (("host", "localhost, evil.example"),),
+        (("host", "localhost evil.example"),),
+        (("host", " localhost"),),
+        (("host", "localhost\n"),),
+        (("host", "\u24dbocalhost"),),
+        (("host", "localho\u017ft"),),
+        (("host", "\uff11\uff12\uff17.0.0.1"),),
+        (("host", "127.0.0.1"), ("host", "evil.example")),
+        (("host", "127.0.0.1"), ("origin", "http://localhost"), ("origin", "https://evil.example")),
+        (("host", "127.0.0.1"), ("origin", "http://localhost http://evil.example")),
+        (("host", "127.0.0.1"), ("origin", "http://a@localhost")),
+        (("host", "127.0.0.1"), ("origin", "localhost")),
+        (("host", "127.0.0.1"), ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")),
+        (("host", "127.0.0.1"), ("sec-fetch-site", "")),
         (("host", "build-box"),),
         (("host", "127.0.0.1"), ("origin", "https://evil.example")),
         (("host", "127.0.0.1"), ("origin", "null")),
@@ -65,6 +97,31 @@ def test_loopback_may_use_the_proxy(headers: Headers) -> None:
 )
 def test_a_foreign_host_or_origin_is_refused(headers: Headers) -> None:
     assert not passes(OPEN, headers)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/v1/models", True),
+        ("//evil.example/v1", True),  # a path, doubled slashes and all
+        ("*", True),
+        ("http://127.0.0.1:1/v1", True),
+        ("HTTPS://LOCALHOST", True),
+        ("http://localhost?x=//evil.example", True),
+        ("http://evil.example/v1", False),
+        ("http://localhost@evil.example/", False),
+        ("http://a@localhost/", False),
+        ("http://", False),
+        ("http://localhost.evil.example#localhost", False),
+    ],
+)
+def test_the_host_of_an_absolute_target_counts_beside_the_field(target: str, *, expected: bool) -> None:
+    try:
+        OPEN.check((("host", "localhost"),), target)
+    except ForbiddenError:
+        assert not expected
+    else:
+        assert expected
 
 
 @pytest.mark.parametrize(

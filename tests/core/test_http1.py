@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from proxy.core import http1
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from proxy.core.model import Headers
 
 CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
@@ -23,7 +26,7 @@ def unframed(wire: bytes) -> list[bytes]:
     while match := CHUNK.match(wire):
         size, start = int(match[1], 16), match.end()
         if size == 0:
-            assert wire == http1.LAST_CHUNK
+            assert wire == http1.last_chunk()
             return pieces
         pieces.append(wire[start : start + size])
         assert wire[start + size : start + size + 2] == b"\r\n"
@@ -85,8 +88,44 @@ def test_bytes_are_framed_as_one_chunk_and_none_as_none(data: bytes, framed: byt
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.binary(max_size=20), max_size=6))
 def test_framed_chunks_are_read_back_each_for_itself(pieces: list[bytes]) -> None:
-    wire = b"".join(map(http1.chunk, pieces)) + http1.LAST_CHUNK
+    wire = b"".join(map(http1.chunk, pieces)) + http1.last_chunk()
     assert unframed(wire) == [piece for piece in pieces if piece]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.binary(max_size=40), max_size=8), st.integers(1, 16))
+def test_writes_are_small_few_and_together_what_was_to_be_written(parts: list[bytes], most: int) -> None:
+    written = [bytes(data) for data in http1.slices(parts, most)]
+    whole = b"".join(parts)
+    assert b"".join(written) == whole
+    assert all(0 < len(data) <= most for data in written)
+    assert len(written) == 1 or len(whole) > most or not whole
+    assert all(len(one) + len(other) > most or len(one) == most for one, other in pairwise(written))
+
+
+def test_a_long_part_is_not_copied_and_none_is_taken_before_it_is_needed() -> None:
+    taken: list[int] = []
+
+    def parts() -> Iterator[bytes]:
+        for number in range(3):
+            taken.append(number)
+            yield bytes(20)
+
+    slices = http1.slices(parts(), 20)
+    assert bytes(next(slices)) == bytes(20)
+    assert taken == [0, 1]
+    long = bytes(100)
+    (first, *_) = http1.slices([long], 30)
+    assert isinstance(first, memoryview)
+    assert first.obj is long
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 100_000])
+def test_a_chunk_in_parts_is_the_same_chunk(size: int) -> None:
+    data = b"x" * size
+    parts = list(http1.chunk_parts(data))
+    assert b"".join(parts) == http1.chunk(data)
+    assert len(parts) == 1 or any(part is data for part in parts)
 
 
 @pytest.mark.parametrize(
@@ -113,3 +152,7 @@ def test_reason_is_the_standard_one_or_none(status: int, reason: str) -> None:
 )
 def test_a_body_is_allowed_where_http_allows_one(method: str, status: int, *, allowed: bool) -> None:
     assert http1.allows_body(method, status) is allowed
+
+
+def test_what_became_known_too_late_for_the_head_follows_the_body() -> None:
+    assert http1.last_chunk((("x-late", "a\r\nb"),)) == b"0\r\nx-late: a  b\r\n\r\n"

@@ -1,31 +1,37 @@
 """The client's side of the socket, on aiohttp's server.
 
-Rule: bytes are framed by `core.http1` and written as they stand, so that an answer leaves in the very chunks, and
-the number of writes, that was asked for; aiohttp would frame and write each piece by itself.
+Rule: bytes are framed by `core.http1` and written as they stand, so that an answer leaves in the very chunks that were
+asked for; aiohttp would frame and write each piece by itself. What a client does not read waits where it came from:
+no more than a slice of an answer is ever laid before the socket.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from proxy.core import http1
-from proxy.core.errors import BadBodyError, BodyTooLargeError, ClientGoneError
+from proxy.core.errors import ClientGoneError
+from proxy.downstream.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aiohttp.abc import AbstractStreamWriter
 
     from proxy.core.model import Headers
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_PART_OF_A_CHUNK = b"1\r\n"
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time: RST instead of FIN
+SLICE: Final = 64 * 1024
+"""How many bytes are written at once, at most."""
+
+_FRAME: Final = 16  # bytes; more than a short chunk's frame has
+_PART_OF_A_CHUNK: Final = b"1\r\n"
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger for no time: RST instead of FIN
 
 
 class Downstream(web.StreamResponse):
@@ -39,13 +45,15 @@ class Downstream(web.StreamResponse):
         self._bodyless = False
         self._aborted = False
         self._counted = False
+        self._is_read = False
         self.started = False
         self.outlived = False
 
     @property
     def keep_alive(self) -> bool:
         """Whether the connection may serve another request."""
-        return not self._aborted and bool(self._raw.keep_alive) and (self._chunked or self._counted or self._bodyless)
+        has_end = self._chunked or self._counted or self._bodyless
+        return not self._aborted and bool(self._raw.keep_alive) and self._is_read and has_end
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         """Do nothing: all was written by the time aiohttp asks for it."""
@@ -55,24 +63,38 @@ class Downstream(web.StreamResponse):
         """Do nothing, as above."""
 
     def start(self, status: int, headers: Headers, *, reason: str | None = None, length: int | None = None) -> None:
-        """Set the head."""
+        """Set the head. Where the request is not here as a whole by now, the rest of it is not wanted any more."""
+        content = self._raw.content
+        self._is_read = content.is_eof() and content.exception() is None
+        if not self._is_read and isinstance(self._raw.protocol, Connection):
+            self._raw.protocol.hear_no_more()
         self._bodyless = not http1.allows_body(self._raw.method, status)
         self._counted = length is not None
         modern = self._raw.version >= HttpVersion11
         self._chunked = not self._bodyless and not self._counted and modern
         self._head = http1.head(status, headers + self._framing(length, modern=modern), reason)
 
-    async def write(self, pieces: Sequence[bytes], *, last: bool = False) -> None:  # type: ignore[override]
-        """Send the head if it still waits, the pieces, and with `last` the body's end, in one write."""
-        out = [self._head]
-        self._head = b""
-        if self._chunked:
-            out += map(http1.chunk, pieces)
-            if last:
-                out.append(http1.LAST_CHUNK)
-        elif not self._bodyless:
-            out += pieces
-        await self._send(b"".join(out))
+    async def write(  # type: ignore[override]
+        self, pieces: Sequence[bytes], *, last: bool = False, trailers: Headers = ()
+    ) -> None:
+        """Send the head if it still waits, the pieces, and with `last` the body's end.
+
+        What fits into a slice leaves in one write. Returns once the system has taken all of it; raises ClientGoneError.
+        """
+        writer = self._raw.writer
+        parts = self._framed(pieces, last=last, trailers=trailers)
+        is_short = sum(map(len, pieces)) + _FRAME * (len(pieces) + 1) + len(self._head) <= SLICE
+        try:
+            for data in (b"".join(parts),) if is_short else http1.slices(parts, SLICE):
+                if not data:
+                    return
+                self.started = True
+                writer.buffer_size = 0  # or aiohttp would wait with the slice in its hand, beside the socket's copy
+                await writer.write(data)
+                del data
+                await writer.drain()
+        except ConnectionError as error:
+            raise ClientGoneError("the client closed its connection") from error
 
     async def abort(self) -> None:
         """End the connection in the middle of a chunk: what was sent before still arrives."""
@@ -88,14 +110,16 @@ class Downstream(web.StreamResponse):
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             transport.abort()
 
-    async def _send(self, data: bytes) -> None:
-        if not data:
-            return
-        self.started = True
-        try:
-            await self._raw.writer.write(data)
-        except ConnectionError as error:
-            raise ClientGoneError("the client closed its connection") from error
+    def _framed(self, pieces: Sequence[bytes], *, last: bool, trailers: Headers) -> Iterator[bytes]:
+        if self._head:
+            head, self._head = self._head, b""
+            yield head
+        if self._chunked:
+            yield from chain.from_iterable(map(http1.chunk_parts, pieces))
+            if last:
+                yield http1.last_chunk(trailers)
+        elif not self._bodyless:
+            yield from pieces
 
     def _framing(self, length: int | None, *, modern: bool) -> Headers:
         fields: list[tuple[str, str]] = []
@@ -109,29 +133,3 @@ class Downstream(web.StreamResponse):
         elif not modern and self.keep_alive:
             fields.append(("Connection", "keep-alive"))
         return tuple(fields)
-
-
-async def read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """Read a request's whole body, of at most `limit` bytes. Raises BodyTooLargeError, ClientGoneError."""
-    if request.headers.get("Expect", "").lower() == "100-continue" and not request.content.is_eof():
-        await request.writer.write(_CONTINUE)
-        request.writer.output_size = 0  # an error may still be answered
-    if not request.body_exists:
-        return b""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.content.iter_any():
-            size += len(part)
-            if size > limit:
-                raise BodyTooLargeError(
-                    f"the request's body is over {limit} bytes: raise server.body_limit to allow it"
-                )
-            parts.append(part)
-    except web.RequestPayloadError as error:
-        if request.transport is not None and "Content-Encoding" in request.headers:
-            raise BadBodyError(f"the request's body cannot be decoded: {error}") from error
-        raise ClientGoneError("the client left before it had sent its request") from error
-    except ConnectionError as error:
-        raise ClientGoneError("the client left before it had sent its request") from error
-    return b"".join(parts)
