@@ -1,17 +1,22 @@
 """Redacting what was recorded before.
 
 Rule: recordings become what they would be had they been redacted when they came: requests are redacted before they are
-keyed, so that their keys are made anew; responses keep every length. The new file has nothing of the old one's bytes.
+keyed, so that their keys are made anew; responses keep every length. Lanes stay: calls find their recordings by them.
+The new file has nothing of the old one's bytes.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from proxy.cassette import format as layout
+from proxy.cassette.descriptors import read
 from proxy.cassette.draft import drafted
 from proxy.cassette.facts import require_settled, rules_in
+from proxy.cassette.opening import opened
+from proxy.cassette.patience import bounded
 from proxy.cassette.reader import Reader
 from proxy.core.errors import CassetteError
 from proxy.core.meaning import meaning
@@ -22,12 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from proxy.core.model import Interaction, Response, Take
+    from proxy.core.model import Interaction, Take
     from proxy.core.redact import Redactor
     from proxy.core.rules import Rules
 
 
 T = TypeVar("T")
+
+_COUNTER: Final = slice(24, 28)
+"""Where a database's head counts its changes. Source: https://www.sqlite.org/fileformat.html, section 1.3.7."""
 
 
 class Progress(Protocol):
@@ -60,13 +68,15 @@ def redact(
     keeps its own. `told` is given the recordings that are gone through, and how many. Raises CassetteError.
     """
     require_settled(path)
+    before = _stamp(path)
     found = _found(path, redactor, rules, told)
     if found.is_nothing or not accepts(found):
         return found
     with drafted(path) as draft:
-        found = _found(path, redactor, rules, told)  # nobody else writes now
-        if not accepts(found):
-            raise CassetteError(f"another process changed {path} meanwhile, and nothing was written: try again")
+        if _stamp(path) != before:  # nobody else writes now, but somebody did
+            found = _found(path, redactor, rules, told)
+            if not accepts(found):
+                raise CassetteError(f"another process changed {path} meanwhile, and nothing was written: try again")
         own = rules_in(path)
         keyed = found if own == rules else _found(path, redactor, own, told)
         takes = [take for _, take in sorted(keyed.rekeying.takes.items())]  # as they stand in the file
@@ -76,6 +86,13 @@ def redact(
         for name, value in layout.keyed_by(own).items():  # where an older normalizer had made them
             draft.note(name, value)
     return found
+
+
+def _stamp(path: Path) -> tuple[int, int, int, bytes | None]:
+    """Return what no change of a file that is at rest leaves as it is, SQLite's counter of changes among it."""
+    with closing(opened(path)):
+        found = path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns, read(path, _COUNTER)
 
 
 def _found(path: Path, redactor: Redactor, rules: Rules, told: Progress) -> Redacted:
@@ -89,9 +106,10 @@ def _found(path: Path, redactor: Redactor, rules: Rules, told: Progress) -> Reda
                 key = take.track.key
                 if clean != request:
                     requests.append(take)
-                    key = normalize(clean, rules).key
+                    with bounded(rules):
+                        key = normalize(clean, rules).key
                 response = reader.response(take)[0]
-                if _clean(response, redactor) != response:
+                if redactor.response(response) is not response:
                     responses.append(take)
                 yield take, key
 
@@ -105,9 +123,5 @@ def _rewritten(interaction: Interaction, take: Take, redactor: Redactor) -> Inte
         track=take.track,
         number=take.number,
         request=redactor.request(interaction.request, ()),
-        response=_clean(interaction.response, redactor),
+        response=redactor.response(interaction.response),
     )
-
-
-def _clean(response: Response, redactor: Redactor) -> Response:
-    return replace(response, chunks=redactor.chunks(response.chunks, ()))

@@ -8,54 +8,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote_from_bytes, unquote_plus
+from urllib.parse import unquote_plus
 
-from proxy.core.model import header
+from proxy.core import disguises, shapes, strewn
+from proxy.core.credentials import PARAMETERS, SHORTEST, api_key, credentials
+from proxy.core.disguises import Span, mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from proxy.core.model import Chunk, Headers, Request
+    from proxy.core.model import Chunk, Headers, Request, Response
 
-_CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|credential", re.IGNORECASE)
-_NO_CREDENTIALS = frozenset({"idempotency-key", "sec-websocket-key"})
-CREDENTIAL_PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey", "access_token", "token", "sig", "signature"})
+__all__ = ["CREDENTIAL_PARAMETERS", "SHORTEST", "Redactor", "api_key", "credentials", "redactor"]
 
-_KEY_PARAMETERS = frozenset({"key", "api-key", "api_key", "apikey"})
+CREDENTIAL_PARAMETERS = PARAMETERS
 
-SHORTEST = 8
-"""Credentials of fewer bytes are dummies such as `x` or `test`, and too common in prose to replace."""
-
-DUMMIES = frozenset(
-    {b"lm-studio", b"no-key-required", b"not-needed", b"placeholder", b"sk-no-key-required", b"not-required"}
-)
-"""What local servers tell their users to send as a key: words, and not secret."""
-
-_SCHEME = re.compile(r"(?:bearer|basic|token|apikey)\b:?\s*", re.IGNORECASE)
-_WORD = re.compile(rb"[a-z]{1,19}")
-
-_SHAPES: tuple[tuple[bytes, bytes], ...] = (
-    # what a secret begins with (looked for first, because it is fast), and its whole shape
-    (b"sk-", rb"sk-(?:proj|svcacct|admin|ant|or|None)-[A-Za-z0-9_\-]{16,}|sk-[A-Za-z0-9]{32,}"),
-    (b"sk_", rb"sk_(?:live|test)_[A-Za-z0-9]{16,}"),
-    (b"gsk_", rb"gsk_[A-Za-z0-9]{32,}"),
-    (b"xai-", rb"xai-[A-Za-z0-9]{32,}"),
-    (b"hf_", rb"hf_[A-Za-z0-9]{30,}"),
-    (b"AIza", rb"AIza[A-Za-z0-9_\-]{35}(?![A-Za-z0-9_\-])"),
-    (b"AKIA", rb"AKIA[A-Z0-9]{16}(?![A-Za-z0-9_\-])"),
-    (b"gh", rb"gh[pousr]_[A-Za-z0-9]{36,}"),
-    (b"github_pat_", rb"github_pat_[A-Za-z0-9_]{22,}"),
-    (b"glpat-", rb"glpat-[A-Za-z0-9_\-]{20,}"),
-    (b"xox", rb"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
-)
-# At the beginning of a word; the letter of a JSON escape such as \n is no part of one.
-_NOT_WITHIN_A_WORD = rb"(?:(?<![A-Za-z0-9_\-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
-# Apart from the shapes, which are found by their first letters: looking behind first is 30 times slower.
-_KNOWN = tuple((start, re.compile(shape)) for start, shape in _SHAPES)
-_WORD_BEGINS = re.compile(_NOT_WITHIN_A_WORD)
-
-_MARK = b"[redacted]"
+_OURS = "llmtape:"
+"""What recording adds to a request's fields: digests, and folders by which keys are made."""
 
 
 def redactor(patterns: Iterable[str], *, responses: bool = False) -> Redactor:
@@ -75,107 +46,67 @@ class Redactor:
 
     def request(self, request: Request, secrets: Collection[bytes]) -> Request:
         """Return the request as it may be keyed and stored; `secrets` are credentials."""
-        body = self._shapes(_values(request.body, secrets))
         return replace(
             request,
             path=self.text(request.path, secrets),
             query=self._query(request.query, secrets),
-            headers=self.headers(request.headers, secrets),
-            body=body,
+            headers=tuple(
+                (name, value if name.startswith(_OURS) else self.text(value, secrets))
+                for name, value in request.headers
+            ),
+            body=self._clean(request.body, secrets, shapes_too=True),
         )
 
     def text(self, value: str, secrets: Collection[bytes]) -> str:
-        """Return what tells of a request, such as its URL, as it may be stored."""
-        return self._shapes(_values(value.encode(), secrets)).decode()
+        """Return what tells of a request, such as its URL or an error's text, as it may be stored and told."""
+        return self._text(value, secrets, shapes_too=True)
 
     def headers(self, headers: Headers, secrets: Collection[bytes]) -> Headers:
-        """Return header fields as they may be stored."""
-        return tuple((name, _text(value, secrets)) for name, value in headers)
+        """Return a response's header fields as they may be stored."""
+        return tuple((name, self._text(value, secrets, shapes_too=self.responses)) for name, value in headers)
 
     def chunks(self, chunks: tuple[Chunk, ...], secrets: Collection[bytes]) -> tuple[Chunk, ...]:
-        """Return a response's chunks as they may be stored: a secret may run over several of them."""
+        """Return a response's chunks as they may be stored: a secret may run over several of them, or over events."""
         body = b"".join(chunk.data for chunk in chunks)
-        clean = _values(body, secrets)
-        if self.responses:
-            clean = self._shapes(clean)
-        if clean == body:
-            return chunks
-        return _cut_alike(clean, chunks)
+        clean = self._answer(body, secrets, shapes_too=self.responses)
+        return chunks if clean == body else _cut_alike(clean, chunks)
+
+    def response(self, response: Response, secrets: Collection[bytes] = ()) -> Response:
+        """Return a response as it may be stored."""
+        headers, chunks = self.headers(response.headers, secrets), self.chunks(response.chunks, secrets)
+        if headers == response.headers and chunks is response.chunks:
+            return response
+        return replace(response, headers=headers, chunks=chunks)
 
     def finds(self, body: bytes) -> bool:
-        """Tell whether anything in the body has the shape of a secret."""
-        return self._shapes(body) != body
+        """Tell whether anything in a body has the shape of a secret, be it spelt over the events of a stream."""
+        return self._shapes(body) != body or any(self._shapes(text) != text for text in strewn.texts(body))
+
+    def _text(self, value: str, secrets: Collection[bytes], *, shapes_too: bool) -> str:
+        data = value.encode("utf-8", "surrogateescape")
+        return self._clean(data, secrets, shapes_too=shapes_too).decode("utf-8", "surrogateescape")
+
+    def _answer(self, body: bytes, secrets: Collection[bytes], *, shapes_too: bool) -> bytes:
+        # What runs over events comes first: of a shape that does, the part in one event may have it, too.
+        clean = partial(self._clean, secrets=secrets, shapes_too=shapes_too)
+        return clean(strewn.cleaned(body, clean) if secrets or shapes_too else body)
+
+    def _clean(self, data: bytes, secrets: Collection[bytes], *, shapes_too: bool) -> bytes:
+        data = disguises.replaced(data, disguises.spans(data, secrets))
+        return self._shapes(data) if shapes_too else data
 
     def _shapes(self, data: bytes) -> bytes:
         for pattern in self.patterns:  # first, since a known shape may begin where one of them ended
-            data = pattern.sub(_placeholder, data)
-        for start, pattern in _KNOWN:
-            if start in data:
-                data = pattern.sub(_placeholder_for_word, data)
-        return data
+            data = pattern.sub(lambda match: mark(len(match[0])), data)
+        return disguises.replaced(data, (Span(start, end, mark) for start, end in shapes.spans(data)))
 
     def _query(self, query: str, secrets: Collection[bytes]) -> str:
-        fields = [field for field in query.split("&") if _name(field) not in CREDENTIAL_PARAMETERS]
-        return self._shapes(_values("&".join(fields).encode(), secrets)).decode()
-
-
-def credentials(headers: Headers, query: str = "") -> frozenset[bytes]:
-    """Return the secret values that a call bears: its keys, tokens and cookies."""
-    found: set[str] = set()
-    for name, value in headers:
-        if _CREDENTIAL_NAME.search(name) and name.lower() not in _NO_CREDENTIALS:
-            found.add(_without_scheme(value))
-        elif name.lower() == "cookie":
-            found |= {pair.partition("=")[2].strip() for pair in value.split(";")}
-    found |= {value for name, value in parse_qsl(query) if name.lower() in CREDENTIAL_PARAMETERS}
-    encoded = {value.encode("utf-8", "surrogateescape") for value in found}
-    return frozenset(value for value in encoded if not _is_dummy(value))
-
-
-def api_key(headers: Headers, query: str = "") -> str | None:
-    """Return the key that a call shows to the API, wherever it stands, without its scheme."""
-    for name in ("authorization", "api-key", "x-api-key"):
-        if shown := header(headers, name):
-            return _without_scheme(shown)
-    return next((value for name, value in parse_qsl(query) if name.lower() in _KEY_PARAMETERS), None)
-
-
-def _is_dummy(value: bytes) -> bool:
-    """Tell whether a credential is none: too short, a word of prose, or what a server tells its users to send."""
-    return len(value) < SHORTEST or value in DUMMIES or bool(_WORD.fullmatch(value))
-
-
-def _without_scheme(value: str) -> str:
-    scheme = _SCHEME.match(value)
-    return value[scheme.end() if scheme else 0 :].strip()
+        fields = [field for field in query.split("&") if _name(field) not in PARAMETERS]
+        return self.text("&".join(fields), secrets)
 
 
 def _name(parameter: str) -> str:
     return unquote_plus(parameter.partition("=")[0]).lower()
-
-
-def _values(data: bytes, secrets: Collection[bytes]) -> bytes:
-    for secret in sorted(secrets, key=len, reverse=True):
-        for spelt in {secret, secret.replace(b"/", rb"\/"), quote_from_bytes(secret, safe="").encode()}:
-            if spelt in data:
-                data = data.replace(spelt, _mark(len(spelt)))
-    return data
-
-
-def _text(value: str, secrets: Collection[bytes]) -> str:
-    return _values(value.encode("utf-8", "surrogateescape"), secrets).decode("utf-8", "surrogateescape")
-
-
-def _placeholder(match: re.Match[bytes]) -> bytes:
-    return _mark(len(match[0]))
-
-
-def _placeholder_for_word(match: re.Match[bytes]) -> bytes:
-    return _placeholder(match) if _WORD_BEGINS.match(match.string, match.start()) else match[0]
-
-
-def _mark(length: int) -> bytes:
-    return _MARK.ljust(length, b"*")[:length]
 
 
 def _cut_alike(body: bytes, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:

@@ -33,9 +33,13 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def answer(error: LlmtapeError) -> tuple[int, Headers, bytes]:
-    """Return the status, header fields and body that an error of ours is answered with."""
+def answer(error: LlmtapeError, told: str = "") -> tuple[int, Headers, bytes]:
+    """Return the status, header fields and body that an error of ours is answered with.
+
+    `told` is its text where that is redacted: it may quote what a client or an upstream sent.
+    """
+    text = told or str(error)
     if not isinstance(error, AnsweredError):
-        return STATUS, FINAL, body(str(error), "cassette_error", "cassette_error")
+        return STATUS, FINAL, body(text, "cassette_error", "cassette_error")
     fields = FINAL if error.status < HTTPStatus.INTERNAL_SERVER_ERROR else JSON_TYPE
-    return error.status, fields, body(str(error), error.kind, error.code)
+    return error.status, fields, body(text, error.kind, error.code)

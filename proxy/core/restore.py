@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from proxy.core import jsontext, sse
+from proxy.core import jsontext, spelt, sse
 from proxy.core.edits import Edit, applied, measured, spread
 from proxy.core.jsontext import Kind, Path, Scalar
 from proxy.core.occurrences import Finder, Replacement
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from proxy.core.model import Chunk, Response
+    from proxy.core.spelt import Spelt
 
 __all__ = ["Replacement", "restored"]
 
@@ -42,22 +43,9 @@ _ERRORS: frozenset[Path] = frozenset({("error",), ("error", "message")})
 _JSON_FIELDS = frozenset({"arguments", "partial_json"})
 """Where a text that begins as JSON is meant as JSON, even if it is cut off."""
 
-_EVENT_ADDRESS = frozenset({"type", "index", "item_id", "output_index", "content_index"})
-"""What tells the events of other APIs apart: those with the same values of these go on with the same text."""
-
-_DATA_LINE = re.compile(r"(?:\A\ufeff?|(?<=[\r\n]))data(?:: ?([^\r\n]*)|(?=[\r\n]|\Z))")
 _INDEX = re.compile(r"[0-9]{1,9}")
 _DEEPEST_INDEX = 8
 """How many steps of a path may be an array's that tells its elements' places: the API's own are among the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A body or an event as it is spelt, and the JSON text in it: character `k` stands at `places[k]`."""
-
-    raw: str
-    text: str
-    places: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +80,16 @@ def restored(response: Response, path: str, values: Sequence[Replacement]) -> Re
     finder = Finder(values)
     body = response.body
     if response.is_stream:
-        edits = _in_sources(list(map(_event, sse.split(body))), path, finder, are_pieces=True)
+        edits = _in_sources(list(map(spelt.in_event, sse.split(body))), path, finder, are_pieces=True)
     elif _is_json(body, response.content_type):
-        raw = _text(body)
-        edits = _in_sources([_Source(raw, raw, range(len(raw) + 1))], path, finder, are_pieces=False)
+        edits = _in_sources([spelt.whole(body)], path, finder, are_pieces=False)
     else:
         edits = _in_plain_text(body, finder)
     return replace(response, chunks=_recut(response.chunks, edits)) if edits else response
 
 
 def _is_json(body: bytes, content_type: str) -> bool:
-    text = _text(body).removeprefix("\ufeff")
+    text = spelt.decoded(body).removeprefix("\ufeff")
     return (content_type == "application/json" and jsontext.begins(text)) or jsontext.is_whole(text)
 
 
@@ -114,7 +101,7 @@ def _in_plain_text(body: bytes, finder: Finder) -> list[Edit[bytes]]:
         return []
 
 
-def _in_sources(sources: Sequence[_Source], path: str, finder: Finder, *, are_pieces: bool) -> list[Edit[bytes]]:
+def _in_sources(sources: Sequence[Spelt], path: str, finder: Finder, *, are_pieces: bool) -> list[Edit[bytes]]:
     """Return the edits of a body that consists of these sources, which together may hold one text in pieces."""
     is_ascii = all(source.raw.isascii() for source in sources)
     found: dict[int, list[Edit[str]]] = {}
@@ -129,11 +116,11 @@ def _in_sources(sources: Sequence[_Source], path: str, finder: Finder, *, are_pi
     for number, source in enumerate(sources):
         if number in found:
             edits += _in_bytes(source.raw, sorted(found[number], key=lambda edit: edit.start), base)
-        base += _size(source.raw)
+        base += spelt.size(source.raw)
     return edits
 
 
-def _channels(sources: Sequence[_Source], path: str, *, are_pieces: bool) -> dict[Hashable, _Channel]:
+def _channels(sources: Sequence[Spelt], path: str, *, are_pieces: bool) -> dict[Hashable, _Channel]:
     is_completion = path.endswith(_COMPLETIONS)
     channels: dict[Hashable, _Channel] = {}
     for number, source in enumerate(sources):
@@ -160,7 +147,7 @@ def _address(scalars: Iterable[Scalar]) -> tuple[tuple[Path, str], ...]:
     return tuple(
         (scalar.path, scalar.text)
         for scalar in scalars
-        if len(scalar.path) == 1 and scalar.path[0] in _EVENT_ADDRESS and scalar.kind is not Kind.NAME
+        if len(scalar.path) == 1 and scalar.path[0] in spelt.ADDRESS and scalar.kind is not Kind.NAME
     )
 
 
@@ -179,16 +166,8 @@ def _by_index(path: Path, indexes: dict[Path, int]) -> Path:
     return (*(indexes.get(path[: at + 1], name) for at, name in enumerate(address)), *rest)
 
 
-def _event(event: bytes) -> _Source:
-    """Find an event's data: its lines joined with LF, each line end standing for all up to the next line's data."""
-    raw = _text(event)
-    spans = [match.span(1) if match[1] is not None else (match.end(),) * 2 for match in _DATA_LINE.finditer(raw)]
-    places = [place for start, end in spans for place in range(start, end + 1)]
-    return _Source(raw, "\n".join(raw[start:end] for start, end in spans), places)
-
-
 def _in_bytes(text: str, edits: Iterable[Edit[str]], base: int = 0) -> Iterator[Edit[bytes]]:
-    for edit in measured(text, edits, _size):
+    for edit in measured(text, edits, spelt.size):
         yield Edit(base + edit.start, base + edit.end, edit.text.encode())
 
 
@@ -198,12 +177,3 @@ def _recut(chunks: Sequence[Chunk], edits: Iterable[Edit[bytes]]) -> tuple[Chunk
         replace(chunk, data=applied(chunk.data, share)) if share else chunk
         for chunk, share in zip(chunks, shares, strict=True)
     )
-
-
-def _text(data: bytes) -> str:
-    """Decode bytes so that any of them can be encoded again as they were."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogateescape"))

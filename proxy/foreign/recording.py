@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from proxy.core import address, keep, sse
 from proxy.core.completion import CHAT_PATH, judge
+from proxy.core.credentials import Seen, credentials
 from proxy.core.errors import BadAddressError
 from proxy.core.marks import marks
 from proxy.core.model import Chunk, Interaction, Outcome, Request, Response, Track, Variant, header, is_stream
 from proxy.core.normalize import normalize
-from proxy.core.redact import Redactor, credentials
+from proxy.core.redact import Redactor
 from proxy.foreign.coding import decoded
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Recorder:
         self._keeping = keeping
         self._rules = rules
         self._numbers: Counter[Track] = Counter()
+        self._seen = Seen()
 
     def take(self, told: Told) -> Taken:
         """Make a recording. Raises PassedOverError for what is none, ValueError for an entry that cannot be read."""
@@ -66,7 +68,7 @@ class Recorder:
         exchange = told.read()
         if not keep.is_recorded(exchange.status, self._keeping.errors):
             raise PassedOverError(f"answered {exchange.status}, which is not recorded")
-        secrets = _secrets(exchange)
+        secrets = self._seen.add(_secrets(exchange))
         request = self._request(exchange, target, secrets)
         canonical = normalize(request, self._rules)
         track = Track(canonical.key, canonical.variant)
@@ -84,7 +86,9 @@ class Recorder:
         return replace(clean, headers=keep.of_request(clean.headers) + marks(headers, target.query, self._rules, ()))
 
     def _response(self, exchange: Exchange, path: str, variant: Variant, secrets: frozenset[bytes]) -> Response:
-        headers, redactor = exchange.response_headers, self._keeping.redactor
+        redactor = self._keeping.redactor
+        coded = "content-encoding"  # and undone
+        headers = tuple(field for field in exchange.response_headers if field[0].lower() != coded)
         was_asked = variant is not Variant.JSON
         response = Response(
             status=exchange.status,

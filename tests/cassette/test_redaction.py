@@ -38,6 +38,7 @@ from tests.cassette.making import (
     taken,
 )
 from tests.cassette.test_migration import FIRST
+from tests.running import delta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -227,6 +228,41 @@ def test_what_another_recorded_meanwhile_may_make_it_unacceptable(path: Path) ->
         redact(path, OURS, DEFAULT, accepts, told)
     assert len(held(path)) == 2
     assert (b"cust-123456" in path.read_bytes(), files(path)) == (True, ["tape.sqlite"])
+
+
+def test_recordings_are_gone_through_once_where_nobody_changed_them_meanwhile(path: Path) -> None:
+    store(path, [taken(question("who is cust-123456?"), answer(b"x"))], AUTO)
+    passes: list[int] = []
+
+    def counted(items: Iterable[T], total: int) -> Iterable[T]:
+        passes.append(total)
+        return items
+
+    redact(path, OURS, DEFAULT, lambda _: True, counted)
+    assert passes == [1, 1]  # to judge, and to write
+
+
+def test_header_fields_of_both_sides_and_the_query_are_redacted_and_the_lane_stays(path: Path) -> None:
+    asked = replace(question("hm"), query="a=cust-123456", headers=(("accept", "cust-123456"),))
+    answered = answer(b"x", headers=(("x-request-id", "cust-123456"),))
+    store(path, [taken(asked, answered, lane="cust-654321")], AUTO)
+    done(path, BOTH)
+    (one,) = held(path)
+    assert one.request.query == "a=[redacted]*"
+    assert one.request.headers == (("accept", "[redacted]*"),)
+    assert one.response.headers == (("x-request-id", "[redacted]*"),)
+    assert one.track.lane == "cust-654321"
+    assert b"cust-123456" not in path.read_bytes()
+
+
+def test_a_stream_that_spells_a_secret_over_its_events_is_redacted_in_its_pieces(path: Path) -> None:
+    events = [delta(letters) for letters in ("he is cust-1", "23", "456", ", and no")]
+    store(path, [taken(question("hm"), answer(*events, headers=SSE_TYPE), variant=Variant.SSE)], AUTO)
+    assert len(done(path, BOTH).responses) == 1
+    (one,) = held(path)
+    said = "".join(json.loads(chunk.data[6:])["choices"][0]["delta"]["content"] for chunk in one.response.chunks)
+    assert said == "he is [redacted]*, and no"
+    assert [len(chunk.data) for chunk in one.response.chunks] == list(map(len, events))
 
 
 def test_a_cassette_of_the_first_format_is_redacted_into_the_present_one(path: Path) -> None:

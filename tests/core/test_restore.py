@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxy.core import jsontext, restore, sse
+from proxy.core import jsontext, sse
 from proxy.core.completion import assemble
 from proxy.core.model import Chunk, Outcome, Response
 from proxy.core.restore import Replacement, restored
@@ -422,24 +422,6 @@ def test_there_and_back_gives_the_same_bytes(text: list[str], cuts: list[int], r
         there = restored(answer, CHAT, [Replacement(recorded, asked)])
         assert restored(there, CHAT, [Replacement(asked, recorded)]) == answer
         assert (there is answer) == ("VALUE" not in text)
-
-
-@settings(deadline=None, max_examples=150)
-@given(
-    st.lists(
-        st.sampled_from([b"data", b":", b" ", b"\r", b"\n", b"x", b"\xef\xbb\xbf", b"\xc3\xa9", b"\xc3"]),
-        max_size=20,
-    ).map(b"".join)
-)
-@example(b"data\r\n\r\n")
-@example(b"\xef\xbb\xbfdata")
-def test_the_data_of_an_event_is_read_as_everywhere_and_each_character_placed(event: bytes) -> None:
-    source = restore._event(event)
-    assert source.text.encode("utf-8", "surrogateescape") == (sse.data_of(event) or b"")
-    for start, end, character in zip(source.places, source.places[1:], source.text, strict=False):
-        assert source.raw[start:end] == character or (
-            character == "\n" and source.raw[start:end].endswith(("data", ":", ": "))
-        )
 
 
 @settings(deadline=None, max_examples=100)
