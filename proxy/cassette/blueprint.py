@@ -72,10 +72,15 @@ def _described(connection: sqlite3.Connection) -> Described:
 
 
 def _parts(connection: sqlite3.Connection, table: str) -> Iterator[str]:
-    for _, name, kind, is_required, default, key, _ in connection.execute(
+    for _, name, kind, is_required, default, key, hidden in connection.execute(
         "select * from pragma_table_xinfo(?)", (table,)
     ):
-        words = [f"column {name}", kind, "not null" if is_required else "", f"key {key}" if key else ""]
+        words = [
+            f"{'computed' if hidden else ''} column {name}".strip(),
+            kind,
+            "not null" if is_required else "",
+            f"key {key}" if key else "",
+        ]
         yield " ".join(filter(None, [*words, f"default {default}" if default is not None else ""]))
     for _, name, is_unique, *_ in connection.execute("select * from pragma_index_list(?)", (table,)).fetchall():
         columns = connection.execute("select name from pragma_index_info(?) order by seqno", (name,))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
 
 from proxy.cassette import blueprint, parts
 from proxy.cassette import format as layout
 from proxy.cassette.inspections import Inspection
+from proxy.cassette.logs import beside, has_foreign_log
 from proxy.cassette.opening import opened
 from proxy.cassette.records import COLUMNS, record_of
 from proxy.cassette.surviving import survivors
@@ -21,12 +23,12 @@ from proxy.core.errors import CassetteError, CassetteMissingError, InterchangeEr
 from proxy.core.finding import Finding, Kind
 from proxy.core.model import KEY_DIGITS, take_name
 from proxy.core.normalize import NORMALIZER
-from proxy.core.rules import Rules, read
+from proxy.core.rules import DEFAULT, Rules, read
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
-    from pathlib import Path
 
+    from proxy.cassette.records import Record
     from proxy.core.redact import Redactor
 
 _FOR_OTHERS: Final = 0o077
@@ -37,6 +39,9 @@ _KINDS: Final = {
     sqlite3.SQLITE_CANTOPEN: Kind.UNREADABLE,
 }
 """What else than damage SQLite may find."""
+
+_NOTHING_INSIDE: Final = {Kind.EMPTY, Kind.FOREIGN, Kind.FOREIGN_LOG}
+"""What keeps us from looking into a file."""
 
 _NAMES: Final = "select key, take, lane from interactions where id = ?"
 _ROW: Final = f"select {', '.join(COLUMNS)} from interactions where id = ?"  # noqa: S608
@@ -87,9 +92,10 @@ class Checkup:
 
     def file(self) -> Iterator[Finding]:
         """Yield what is wrong with the file as a whole; goes before `interactions`, which it opens the file for."""
-        yield from _from_outside(self.path)
-        if self.path.is_dir() or not self.path.stat().st_size:
-            return
+        for found in _from_outside(self.path):
+            yield found
+            if found.kind in _NOTHING_INSIDE:
+                return
         version = yield from self._opened()
         if version is None or self._connection is None:
             self.close()  # there is nothing in it that could be looked at
@@ -133,30 +139,46 @@ class Checkup:
             kind = Kind.DAMAGE if isinstance(error, sqlite3.Error) else Kind.ROW
             yield Finding(kind, f"interaction {id_} cannot be read: {_reason(error)}", *_named(connection, id_))
         else:
+            yield from self._findings(record)
+
+    def _findings(self, record: Record) -> Iterator[Finding]:
+        try:
             yield from record.findings(self._made_by, self._redactor)
+        except CassetteError as error:  # its rules take too long: other keys are not looked at either
+            self._made_by = None
+            yield Finding(Kind.FACT, str(error))
+            yield from record.findings(None, self._redactor)
 
     def _facts(self, connection: sqlite3.Connection, version: int) -> Iterator[Finding]:
-        facts = dict(connection.execute("select name, value from cassette").fetchall())
+        rows = connection.execute("select name, value from cassette").fetchall()
+        facts = {name: text for name, text in rows if isinstance(name, str) and isinstance(text, str)}
+        if len(facts) < len(rows):
+            yield Finding(Kind.FACT, "some of what it says of itself is no text")
         if facts.get("format") != str(version):
             yield Finding(Kind.FACT, f"its format is {version}, and the table `cassette` says {facts.get('format')!r}")
         yield from self._keying(facts)
         yield from self._conflicts(facts)
 
-    def _conflicts(self, facts: Mapping[str, Any]) -> Iterator[Finding]:
+    def _conflicts(self, facts: Mapping[str, str]) -> Iterator[Finding]:
         """Tell of what a merge left to be settled."""
-        for name in sorted(name for name in facts if conflicts.is_one(str(name))):
+        for name in sorted(name for name in facts if conflicts.is_one(name)):
             try:
                 track = conflicts.track_of(name)
             except InterchangeError as error:
-                yield Finding(Kind.FACT, str(error))
-            else:
-                what = "a merge found it recorded differently on both sides"
-                yield Finding(Kind.CONFLICT, what, track.key[:KEY_DIGITS], track.lane)
-                if self._redactor.finds(str(facts[name]).encode()):
-                    what = "what is kept of the other side has text in the shape of a secret"
-                    yield Finding(Kind.SECRET_ASIDE, what, track.key[:KEY_DIGITS], track.lane)
+                yield Finding(Kind.DAMAGE, str(error))
+                continue
+            place = track.key[:KEY_DIGITS], track.lane
+            yield Finding(Kind.CONFLICT, "a merge found it recorded differently on both sides", *place)
+            try:
+                conflicts.read(name, facts[name], DEFAULT)  # by whatever rules: only whether it can be is asked
+            except InterchangeError as error:
+                yield Finding(Kind.DAMAGE, f"what is kept of the other side cannot be read: {error}", *place)
+            if self._redactor.finds(facts[name].encode()):
+                yield Finding(
+                    Kind.SECRET_ASIDE, "what is kept of the other side has text in the shape of a secret", *place
+                )
 
-    def _keying(self, facts: Mapping[str, Any]) -> Iterator[Finding]:
+    def _keying(self, facts: Mapping[str, str]) -> Iterator[Finding]:
         """Look at what made the keys; where that cannot be done again, nobody can tell whether they are right."""
         normalizer, text = str(facts.get("normalizer")), str(facts.get("rules"))
         try:
@@ -186,14 +208,18 @@ def _from_outside(path: Path) -> Iterator[Finding]:
         yield Finding(Kind.EMPTY, "the file is empty")
     if status.st_mode & _FOR_OTHERS:
         yield Finding(Kind.PERMISSIONS, f"others may open it: its mode is {status.st_mode & 0o777:04o}")
-    for suffix in ("-wal", "-journal", "-shm"):
-        beside = path.with_name(path.name + suffix)
-        if not beside.exists():
-            continue
-        if beside.stat().st_size and suffix != "-shm":
-            yield Finding(Kind.UNSETTLED, f"not all of it is in this one file: there is {beside.name} beside it")
+    yield from _beside(path)
+
+
+def _beside(path: Path) -> Iterator[Finding]:
+    if has_foreign_log(path):
+        yield Finding(Kind.FOREIGN_LOG, "the log beside it is that of another file, which stood there before")
+        return
+    for file in filter(Path.exists, beside(path)):
+        if file.stat().st_size and not file.name.endswith("-shm"):
+            yield Finding(Kind.UNSETTLED, f"not all of it is in this one file: there is {file.name} beside it")
         else:
-            yield Finding(Kind.SIDE_FILE, f"there is {beside.name} beside it")
+            yield Finding(Kind.SIDE_FILE, f"there is {file.name} beside it")
 
 
 def _head(connection: sqlite3.Connection) -> Generator[Finding, None, int | None]:

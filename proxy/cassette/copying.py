@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from proxy.cassette import schema
+from proxy.cassette.logs import address
+from proxy.cassette.opening import unreadable
+from proxy.cassette.values import check_whole
 from proxy.core.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -60,7 +62,10 @@ def copy(source: Path, connection: sqlite3.Connection, keep: Callable[[int], boo
     lacks rows that others refer to.
     """
     with _attached(connection, source):
-        numbers = _numbers(connection, keep)
+        try:
+            numbers = _numbers(connection, keep)
+        except ValueError as error:
+            raise CassetteError(unreadable(source, error)) from error
         connection.execute("begin")
         for name, moved in numbers.items():
             connection.execute(f"create temp table new_{name} (old integer primary key, new integer not null)")
@@ -81,7 +86,7 @@ def copy(source: Path, connection: sqlite3.Connection, keep: Callable[[int], boo
 
 @contextmanager
 def _attached(connection: sqlite3.Connection, source: Path) -> Iterator[None]:
-    connection.execute("attach ? as source", (f"file:{quote(str(source.absolute()))}?mode=ro",))
+    connection.execute("attach ? as source", (address(source),))
     try:
         yield
     finally:
@@ -93,6 +98,7 @@ def _attached(connection: sqlite3.Connection, source: Path) -> Iterator[None]:
 def _numbers(connection: sqlite3.Connection, keep: Callable[[int], bool] | None) -> Mapping[str, Numbers]:
     rows = connection.execute("select id, run_id, request_body, turn_id from source.interactions order by id")
     kept = [row for row in rows if keep is None or keep(row[0])]
+    check_whole(*(run for _, run, _, _ in kept))
     steps = {
         id_: (parent, part)
         for id_, parent, part in connection.execute("select id, parent_id, part_id from source.bodies")

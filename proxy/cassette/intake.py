@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from proxy.cassette import format as layout
 from proxy.cassette.draft import drafted
 from proxy.cassette.facts import facts_in, rules_in
+from proxy.cassette.patience import bounded
 from proxy.cassette.placing import OnConflict, Placing
 from proxy.cassette.reader import Reader
 from proxy.core import conflicts
@@ -131,7 +132,14 @@ def _take(place: int, interaction: Interaction) -> Take:
 
 
 def _key(incoming: Incoming, rules: Rules) -> str:
-    return normalize(incoming.interaction.request, rules).key
+    with bounded(rules):
+        return normalize(incoming.interaction.request, rules).key
+
+
+def _check_conflict(name: str, text: str) -> None:
+    """Raise InterchangeError where a conflict cannot be read: nobody could settle it, or be rid of it."""
+    if conflicts.is_one(name):
+        conflicts.read(name, text, DEFAULT)
 
 
 def _note(draft: Draft, sources: Iterable[Source], facts: Mapping[str, str]) -> None:
@@ -142,6 +150,7 @@ def _note(draft: Draft, sources: Iterable[Source], facts: Mapping[str, str]) -> 
     noted = dict(facts)
     for source in sources:
         for name, value in (source.facts or {}).items():
+            _check_conflict(name, value)
             if conflicts.is_one(name) and noted.get(name, value) != value:
                 noted[name] = conflicts.combined(noted[name], value)
             elif conflicts.is_one(name) or _has_keys_of(source, facts):

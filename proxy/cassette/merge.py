@@ -17,6 +17,7 @@ from proxy.cassette.digests import Content, contents
 from proxy.cassette.draft import drafted
 from proxy.cassette.facts import facts_in, rules_in
 from proxy.cassette.filling import fill, replaced, unwatched
+from proxy.cassette.patience import bounded
 from proxy.cassette.reader import Reader
 from proxy.cassette.replacing import folder_beside
 from proxy.cassette.transaction import translated
@@ -136,7 +137,7 @@ def _tracks(reader: Reader, facts: Facts, rules: Rules, watch: Watch) -> Tracks:
     found = contents(reader, watch)
     for name, text in facts.items():
         if conflicts.is_one(name):
-            with suppress(InterchangeError):  # what is damaged goes on as it is: `settle` tells of it
+            with bounded(rules), suppress(InterchangeError):  # what is damaged goes on as it is: `settle` tells of it
                 track = conflicts.read(name, text, rules).track
                 found[track] = replace(found.get(track, Content()), open=text)
     return found

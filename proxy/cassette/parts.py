@@ -21,6 +21,9 @@ SMALLEST = 256
 WHOLE = 1024
 """Bodies of fewer bytes stay whole: most are, and cutting them would cost more rows than it saves bytes."""
 
+LARGEST = 1_000_000_000
+"""Bytes of a body, as of any value in SQLite: a small file can name one part any number of times."""
+
 # A string is skipped in one step; one that never ends reaches to the body's end, so that no input costs more.
 _TOKEN = re.compile(rb'"(?>[^"\\]+|\\(?:.|\Z))*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
 _OPEN, _CLOSE = frozenset(b"[{"), frozenset(b"]}")
@@ -44,11 +47,19 @@ def cut(body: bytes) -> list[bytes]:
     return [body[start:end] for start, end in pairwise(marks) if start < end]
 
 
-def joined(connection: sqlite3.Connection, body: int | None) -> bytes:
-    """Read a stored body, named by its last step; none is empty."""
+def joined(connection: sqlite3.Connection, body: int | None, most: int = LARGEST) -> bytes:
+    """Read a stored body, named by its last step; none is empty. Raises ValueError for more than `most` bytes."""
     if body is None:
         return b""
-    return b"".join(layout.restored(row[0]) for row in connection.execute(_PARTS, (body,)))
+    pieces: list[bytes] = []
+    left = most
+    for (data,) in connection.execute(_PARTS, (body,)):
+        piece = layout.restored(data)
+        left -= len(piece)
+        if left < 0:
+            raise ValueError(f"a request's body is of over {most} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _marks(body: bytes) -> list[int]:

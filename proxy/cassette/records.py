@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proxy.cassette import format as layout
 from proxy.cassette import schema, storing
+from proxy.cassette.patience import bounded
 from proxy.cassette.values import check_text, check_whole, response_of
 from proxy.core.finding import Finding, Kind
 from proxy.core.model import Interaction, Request, Track, Variant, take_name
@@ -39,8 +40,13 @@ class Record:
     derived: Mapping[str, Any]
 
     def findings(self, rules: Rules | None, redactor: Redactor) -> Iterator[Finding]:
-        """Yield what is wrong with it; `rules` are those that made its key, None where they are not known."""
-        yield from check(self.interaction, rules, redactor)
+        """Yield what is wrong with it; `rules` are those that made its key, None where they are not known.
+
+        Raises CassetteError where the rules take too long.
+        """
+        with bounded(rules):
+            found = list(check(self.interaction, rules, redactor))
+        yield from found
         it = self.interaction
         made = storing.columns_of(it, it.number, self.run_id)
         unlike = [name for name in _DERIVED if self.derived[name] != made[name]]

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.cassette import format as layout
 from proxy.cassette.draft import drafted
-from proxy.core.errors import CassetteError, RuleError
+from proxy.core import conflicts
+from proxy.core.errors import CassetteError, InterchangeError, RuleError
 from proxy.core.finding import Kind, Level
 from proxy.core.model import RecordedRun, take_name
 from proxy.core.normalize import NORMALIZER
 from proxy.core.redact import Redactor
-from proxy.core.rules import Rules, read
+from proxy.core.rules import DEFAULT, Rules, read
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -56,7 +57,7 @@ class Keying:
 
 def keying_of(wreck: Wreck, otherwise: Rules) -> Keying:
     """Read what made the keys of a wreck; where that is gone, `otherwise` is taken for it."""
-    facts = wreck.facts()
+    facts = {name: text for name, text in wreck.facts().items() if _is_whole(name, text)}
     try:
         rules, is_assumed = read(facts["rules"]), False
     except (KeyError, RuleError):
@@ -64,6 +65,14 @@ def keying_of(wreck: Wreck, otherwise: Rules) -> Keying:
     keyed = layout.keyed_by(rules) | ({"normalizer": facts["normalizer"]} if "normalizer" in facts else {})
     is_ours = keyed["normalizer"] == str(NORMALIZER)
     return Keying({**facts, **keyed}, rules if is_ours else None, is_assumed)
+
+
+def _is_whole(name: str, text: str) -> bool:
+    """Tell whether a fact is no conflict that cannot be read any more."""
+    try:
+        return not conflicts.is_one(name) or bool(conflicts.read(name, text, DEFAULT))
+    except InterchangeError:
+        return False
 
 
 def recover(wreck: Wreck, out: Path, keying: Keying) -> Generator[Salvage, None, None]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from proxy.cassette.draft import drafted
 from proxy.cassette.facts import facts_in, rules_in
 from proxy.cassette.filling import Given, Stored, fill, replaced, rows
+from proxy.cassette.patience import bounded
 from proxy.cassette.reader import Reader
 from proxy.core import conflicts
 from proxy.core.errors import CassetteError, InterchangeError
@@ -30,7 +31,8 @@ def conflicts_in(path: Path) -> dict[str, Conflict]:
     told = {name: text for name, text in facts_in(path).items() if conflicts.is_one(name)}
     rules = rules_in(path)
     try:
-        return {name: conflicts.read(name, text, rules) for name, text in sorted(told.items())}
+        with bounded(rules):
+            return {name: conflicts.read(name, text, rules) for name, text in sorted(told.items())}
     except InterchangeError as error:
         raise CassetteError(f"a conflict in {path} is damaged: {error}. Take the file from version control") from error
 

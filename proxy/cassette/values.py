@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proxy.cassette import format as layout
+from proxy.core.keep import check_status
 from proxy.core.model import Outcome, Response
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 def response_of(row: Sequence[Any], *, was_asked_as_stream: bool) -> Response:
     """Make a response of a row that begins with status, response_headers, outcome, and so on, as below."""
     status, headers, outcome, first_byte_us, duration_us, framing, body, *_ = row
-    check_whole(status, first_byte_us, duration_us)
+    check_whole(first_byte_us, duration_us)
+    check_status(status)
     return Response(
         status=status,
         headers=layout.headers_of(headers),
@@ -28,6 +30,12 @@ def response_of(row: Sequence[Any], *, was_asked_as_stream: bool) -> Response:
         duration_us=duration_us,
         was_asked_as_stream=was_asked_as_stream,
     )
+
+
+def check_derived(finish_reason: object, *tokens: object) -> None:
+    """Raise ValueError where what a recorder reads from an answer is neither absent nor what it reads."""
+    check_text(*(value for value in (finish_reason,) if value is not None))
+    check_whole(*(value for value in tokens if value is not None))
 
 
 def check_text(*values: object) -> None:

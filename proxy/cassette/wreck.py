@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts
-from proxy.cassette.opening import opened
+from proxy.cassette.opening import check_schema, opened
 from proxy.cassette.pages import Cell, Pages, Table
 from proxy.cassette.records import COLUMNS, Record, record_of
 from proxy.cassette.surviving import survivors
@@ -206,12 +206,13 @@ class Wreck:
 
 
 def _connection(path: Path) -> sqlite3.Connection | None:
-    """Open a file by SQLite, where that finds in it the tables of a cassette."""
+    """Open a file by SQLite, where that finds in it the tables of a cassette, and no programs."""
     with suppress(sqlite3.Error, CassetteError):
         connection = opened(path)
         try:
+            check_schema(connection, path)
             probe(connection)
-        except sqlite3.Error:
+        except (sqlite3.Error, CassetteError):
             connection.close()
             raise
         return connection

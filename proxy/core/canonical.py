@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -116,7 +116,11 @@ def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _exact_float(text: str) -> float:
     value = float(text)
-    if not math.isfinite(value) or Decimal(text) != Decimal(repr(value)):
+    try:
+        is_exact = math.isfinite(value) and Decimal(text) == Decimal(repr(value))
+    except InvalidOperation:  # an exponent that is beyond all numbers
+        is_exact = False
+    if not is_exact:
         raise NotJsonError(f"{text} is no float exactly")
     return value
 

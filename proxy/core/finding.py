@@ -34,6 +34,7 @@ class Kind(StrEnum):
     PERMISSIONS = "permissions"
     UNSETTLED = "unsettled"
     SIDE_FILE = "side-file"
+    FOREIGN_LOG = "foreign-log"
     SCHEMA = "schema"
     VIEW = "view"
     TRIGGER = "trigger"
@@ -79,6 +80,10 @@ _KINDS: Final[Mapping[Kind, tuple[Level, str]]] = {
         f"{_END_RECORDER}; where there is none, make one file of both: sqlite3 {{file}} 'pragma journal_mode = delete'",
     ),
     Kind.SIDE_FILE: (Level.NOTE, "leave it there while a process has the cassette open; else it can go"),
+    Kind.FOREIGN_LOG: (
+        Level.FAULT,
+        "put the file back that a killed recorder recorded into, or else be rid of its log: rm {file}-wal {file}-shm",
+    ),
     Kind.SCHEMA: (Level.FAULT, f"{_FROM_VERSION_CONTROL}, {_RECOVER}"),
     Kind.VIEW: (Level.FAULT, f"what others read from it is not what was recorded; {_FROM_VERSION_CONTROL}, {_RECOVER}"),
     Kind.TRIGGER: (Level.FAULT, "it changes what is recorded; to be rid of it: llmtape verify --recover NEW {file}"),

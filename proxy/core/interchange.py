@@ -23,6 +23,7 @@ import orjson
 from proxy.core import bodies
 from proxy.core import fields as header_fields
 from proxy.core.errors import InterchangeError
+from proxy.core.keep import check_status
 from proxy.core.model import Interaction, Outcome, RecordedRun, Request, Response, Track, Variant
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _read_response(held: Mapping[str, Json], *, was_asked_as_stream: bool) -> Re
     own = ("status", "headers", "outcome", "first_byte_us", "duration_us")
     _check_names(held, *own, *bodies.CHUNK_MEMBERS)
     return Response(
-        status=_whole(held, "status"),
+        status=check_status(held.get("status")),
         headers=header_fields.from_json(held.get("headers")),
         chunks=bodies.chunks_from_json(held),
         outcome=Outcome(_text(held, "outcome")),

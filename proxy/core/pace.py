@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _FACTOR = re.compile(r"(\d+(?:\.\d+)?)x")
 _TOKENS = re.compile(r"(\d+(?:\.\d+)?)tps")
 
+_SLOWEST, _FASTEST = 1e-6, 1e9
+"""Factors and rates: beyond these an answer would take ages, and times could not be counted any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -73,14 +76,14 @@ Pace = Instant | Recorded | TokensPerSecond
 def parse(text: str) -> Pace:
     """Read `instant`, `recorded`, a factor such as `10x` or a rate such as `50tps`.
 
-    Raises ConfigError for anything else, and for a factor or rate of zero.
+    Raises ConfigError for anything else, and for a factor or rate of zero, or of a size that means nothing.
     """
     if text == "instant":
         return Instant()
     if text == "recorded":
         return Recorded()
-    if (match := _FACTOR.fullmatch(text)) and float(match[1]) > 0:
+    if (match := _FACTOR.fullmatch(text)) and _SLOWEST <= float(match[1]) <= _FASTEST:
         return Recorded(float(match[1]))
-    if (match := _TOKENS.fullmatch(text)) and float(match[1]) > 0:
+    if (match := _TOKENS.fullmatch(text)) and _SLOWEST <= float(match[1]) <= _FASTEST:
         return TokensPerSecond(float(match[1]))
     raise ConfigError(f"pace {text!r} is not one: say instant, recorded, a factor such as 10x, or 50tps")

@@ -80,3 +80,8 @@ def test_a_table_of_another_type_is_told(path: Path) -> None:
     change(path, "create table anchors (parent_id TEXT, word INTEGER, turn_id INTEGER)")
     told = dict(found(path))
     assert "column parent_id INTEGER not null key 1" in told[Kind.SCHEMA]
+
+
+def test_a_column_that_is_computed_is_told(path: Path) -> None:
+    change(path, "alter table runs add column more text as (hex(zeroblob(9)))")
+    assert [(kind, "computed column more" in what) for kind, what in found(path)] == [(Kind.EXTRA, True)]

@@ -121,6 +121,22 @@ def test_recordings_that_are_still_beside_the_file_are_a_fault(path: Path, tmp_p
     assert kinds(path) == [Kind.SIDE_FILE]
 
 
+def test_the_log_of_another_file_is_a_fault_and_not_played(path: Path, tmp_path: Path) -> None:
+    before = path.read_bytes()
+    writer = Writer(path, RECORD)
+    try:
+        writer.save(taken(question("new"), answer(b"{}"))).result()
+        folder = tmp_path / "left"
+        folder.mkdir()
+        left = folder / path.name
+        left.write_bytes(before)
+        left.chmod(0o600)
+        shutil.copy(tmp_path / "t.sqlite-wal", left.with_name("t.sqlite-wal"))
+        assert kinds(left) == [Kind.FOREIGN_LOG]
+    finally:
+        writer.close()
+
+
 def test_keys_are_held_against_the_files_own_rules(tmp_path: Path) -> None:
     path = tmp_path / "t.sqlite"
     store(path, [taken(question("2026-11-22"), answer(b"{}"), rules=DATES)], rules=DATES)
@@ -164,8 +180,9 @@ def test_a_conflict_that_nobody_settled_is_a_fault_and_its_secrets_are_too(tmp_p
         draft.note("conflict:x", "")
     assert [(it.kind, it.name, it.lane) for it in found(path)] == [
         (Kind.CONFLICT, made.track.key[:12], "a:b"),
+        (Kind.DAMAGE, made.track.key[:12], "a:b"),
         (Kind.SECRET_ASIDE, made.track.key[:12], "a:b"),
-        (Kind.FACT, "", ""),
+        (Kind.DAMAGE, "", ""),
     ]
 
 

@@ -68,3 +68,10 @@ def test_runs_that_are_alike_are_one(path: Path) -> None:
         draft.copy(path)
     assert rows(path, "select run_id from interactions") == [(1,), (1,)]
     assert rows(path, "select id from runs") == [(1,)]
+
+
+def test_a_recording_whose_run_is_no_number_is_told(path: Path) -> None:
+    change(path, "pragma foreign_keys = off")
+    change(path, "update interactions set run_id = 'x' where id = 1")
+    with pytest.raises(CassetteError, match="stands where an integer should"), drafted(path) as draft:
+        draft.copy(path)

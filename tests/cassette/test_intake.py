@@ -316,3 +316,11 @@ def test_conflicts_of_other_rules_come_in_as_well(path: Path) -> None:
     come(path, unsettled("b", "other"))
     assert alternatives(path) == [b"other"]
     assert [conflict.track for conflict in conflicts_in(path).values()] == [said("b", rules=RULES).track]
+
+
+@pytest.mark.parametrize("name", ["conflict:x", f"conflict:{'a' * 64}:json:"])
+def test_a_conflict_that_nobody_could_settle_does_not_come_in(path: Path, name: str) -> None:
+    damaged = Held((said("a"),), {**keyed_by(DEFAULT), name: "no lines"})
+    with pytest.raises(InterchangeError):
+        take_in(path, [damaged], DEFAULT, OnConflict.ERROR)
+    assert not path.exists()

@@ -123,3 +123,14 @@ def test_a_body_is_joined_from_its_steps_whatever_its_parts_are_stored_as() -> N
         assert joined(connection, 3) == b"{\xff}"
         assert joined(connection, 1) == b"{"
         assert joined(connection, None) == b""
+
+
+def test_a_small_file_cannot_stand_for_a_body_of_any_size() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("create table parts (id integer primary key, data)")
+        connection.execute("create table bodies (id integer primary key, parent_id, part_id)")
+        connection.execute("insert into parts values (1, ?)", ("x" * 100,))
+        connection.executemany("insert into bodies values (?, ?, 1)", [(step, step - 1) for step in range(1, 13)])
+        assert len(joined(connection, 10, 1000)) == 1000
+        with pytest.raises(ValueError, match="over 1000 bytes"):
+            joined(connection, 11, 1000)

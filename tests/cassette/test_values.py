@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cassette.values import check_text, check_whole, response_of
+from proxy.cassette.values import check_derived, check_text, check_whole, response_of
 from proxy.core.model import Chunk, Outcome
 
 ROW = (200, '[["content-type","application/json"]]', "complete", 5, 9, "[[7,2]]", "{}")
@@ -43,3 +43,17 @@ def test_an_integer_is_an_integer(value: object) -> None:
     check_whole(0, -1)
     with pytest.raises(ValueError, match="where an integer should"):
         check_whole(1, value)
+
+
+@pytest.mark.parametrize("status", [0, 99, 1000, -200, 2**40])
+def test_a_status_has_three_digits(status: int) -> None:
+    with pytest.raises(ValueError, match="'status' should be"):
+        response_of((status, *ROW[1:]), was_asked_as_stream=False)
+
+
+def test_what_was_read_from_an_answer_is_absent_or_what_it_is() -> None:
+    check_derived(None, None, 3)
+    check_derived("stop", 0)
+    for others in ((1,), (b"stop",), (None, "3"), (None, 1, 2.0)):
+        with pytest.raises(ValueError, match="where a"):
+            check_derived(*others)

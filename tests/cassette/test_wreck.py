@@ -125,3 +125,16 @@ def test_a_file_that_is_not_there_or_may_not_be_read_is_an_error(path: Path, tmp
         Wreck(tmp_path)
     with read_only_copy(path, mode=0) as copy, as_nobody(), pytest.raises(CassetteError, match="Permission denied"):
         Wreck(copy)
+
+
+def test_a_file_with_programs_in_it_is_read_without_sqlite(path: Path) -> None:
+    before = held(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "pragma legacy_alter_table = on; alter table cassette rename to real;"
+            "create view cassette as with recursive n(x) as (select 1 union all select x + 1 from n)"
+            " select real.* from real, n"
+        )
+    with searched(path) as wreck:
+        assert not wreck.is_sound
+        assert list(read(wreck)) == before

@@ -163,7 +163,7 @@ def distinct(drawn: list[tuple[Interaction, RecordedRun]]) -> list[tuple[Interac
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(interactions(), st.sampled_from(RUNS)), max_size=6).map(distinct),
-    st.dictionaries(st.sampled_from(["conflict:x", "note"]), st.text(st.characters(exclude_categories=["Cs"]))),
+    st.dictionaries(st.sampled_from(["remark", "note"]), st.text(st.characters(exclude_categories=["Cs"]))),
 )
 def test_an_import_of_an_export_is_the_same_file(
     recorded: list[tuple[Interaction, RecordedRun]], notes: dict[str, str]

@@ -266,3 +266,8 @@ def _whole(value: Any) -> Any:
 )
 def test_numbers_that_a_model_could_tell_apart_are_not_respelled_alike(one: str, other: str) -> None:
     assert canonical.respell(one) != canonical.respell(other)
+
+
+@pytest.mark.parametrize("number", ["1e-99999999999999999999", "-0e99999999999999999999", "0.1e-9999999999999999999"])
+def test_a_number_whose_exponent_is_beyond_all_numbers_stays_as_it_is_spelt(number: str) -> None:
+    assert canonical.respell(f"[ {number}]") == f"[ {number}]"

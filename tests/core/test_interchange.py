@@ -154,3 +154,10 @@ def test_chunks_of_a_plain_answer_come_back_where_they_were_cut() -> None:
     cut = replace(answer(b"x"), chunks=(Chunk(1, "ü".encode()[:1]), Chunk(2, b""), Chunk(3, "ü".encode()[1:])))
     line = Recorded(taken(question(), cut), 1)
     assert interchange.loads(interchange.dumps(line)) == line
+
+
+@pytest.mark.parametrize("status", [0, 99, 1000, 2**62])
+def test_a_status_that_no_answer_has_is_told(status: int) -> None:
+    line = interchange.dumps(RECORDED).replace(b'"status":200', b'"status":%d' % status)
+    with pytest.raises(InterchangeError, match="'status' should be an integer from 100 to 999"):
+        interchange.loads(line)

@@ -61,6 +61,10 @@ def test_a_pace_is_read(text: str, expected: Pace) -> None:
         "INSTANT",
         "1x2x",
         "10xtps",
+        "0.0000001x",
+        "9999999999tps",
+        f"0.{'0' * 400}1tps",
+        f"{'9' * 400}x",
     ],
 )
 def test_anything_else_is_an_error_that_says_what_can_be_said(text: str) -> None:
