@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from proxy.cassette.descriptors import descriptors
 from proxy.core.errors import CassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-_DESCRIPTORS: Final = Path("/dev/fd")
 _VERSIONS: Final = slice(18, 20)
 """Where a database's head says whether it has a log: one in memory has none."""
 
@@ -28,11 +27,26 @@ _PIECE: Final = 1024 * 1024
 Identity = tuple[int, int]
 """What tells a file from another of the same name: its device and number."""
 
+State = tuple[int, int, int, int]
+"""Its identity, its size in bytes, and when it was written to, in nanoseconds."""
+
 
 def identity(path: Path) -> Identity:
     """Return what tells a file from one that takes its place later. Raises OSError."""
     found = path.stat()
     return found.st_dev, found.st_ino
+
+
+def state(path: Path) -> State | None:
+    """Return what changes with whatever is done to a file, None where there is none.
+
+    What a recorder adds is in the log beside it for a while, and changes nothing here until it is brought in.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def is_aside(path: Path, known: Identity) -> bool:
@@ -43,13 +57,21 @@ def is_aside(path: Path, known: Identity) -> bool:
         return False
 
 
+def is_in_place(path: Path, known: Identity) -> bool:
+    """Tell whether a file still stands where it was opened: no other one, and not none."""
+    try:
+        return identity(path) == known
+    except OSError:
+        return False
+
+
 def in_memory(path: Path, known: Identity) -> sqlite3.Connection:
     """Return what a file holds that SQLite has open in this process, and that came to rest before it was replaced.
 
     It is read by SQLite's own descriptor: to open and close another one would take SQLite's locks away. Raises
     CassetteError where there is none, sqlite3.Error for what is no database.
     """
-    for descriptor in _descriptors():
+    for descriptor in descriptors():
         with suppress(OSError):
             found = os.fstat(descriptor)
             if (found.st_dev, found.st_ino) == known:
@@ -59,11 +81,6 @@ def in_memory(path: Path, known: Identity) -> sqlite3.Connection:
                 connection.deserialize(bytes(data))
                 return connection
     raise CassetteError(f"another process put a new file in the place of {path}: start again")
-
-
-def _descriptors() -> Iterator[int]:
-    with suppress(OSError):
-        yield from (int(entry.name) for entry in _DESCRIPTORS.iterdir() if entry.name.isdecimal())
 
 
 def _read(descriptor: int) -> bytearray:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.cassette import copying, statements, storing
 from proxy.cassette import format as layout
 from proxy.cassette.opening import check, opened
+from proxy.cassette.patience import bounded
 from proxy.cassette.reader import Reader
 from proxy.cassette.replacing import folder_beside, held, lay_out, put_in_place
 from proxy.cassette.transaction import translated
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from proxy.core.model import Interaction, RecordedRun
+    from proxy.core.model import Interaction, RecordedRun, Request
     from proxy.core.rules import Rules
 
 _LARGEST_RUN: Final = 2**31 - 1
@@ -75,7 +76,7 @@ class Draft:
 
         Raises CassetteError where its track has such a take already.
         """
-        content = interaction.content or normalize(interaction.request, self._rules).content
+        content = interaction.content or self._content(interaction.request)
         try:
             storing.store(self._connection, interaction, interaction.number, self._run(run), id_=None, content=content)
         except sqlite3.IntegrityError as error:
@@ -86,6 +87,10 @@ class Draft:
         except OverflowError as error:
             name = take_name(interaction.track.key, interaction.number)
             raise CassetteError(f"{name}: numbers end before its") from error
+
+    def _content(self, request: Request) -> dict[str, Any]:
+        with bounded(self._rules):
+            return normalize(request, self._rules).content
 
     def note(self, name: str, value: str) -> None:
         """State a fact about the file, in its table `cassette`."""

@@ -38,13 +38,6 @@ def fill(connection: sqlite3.Connection, rules: Rules) -> None:
         connection.execute(statements.UPDATE_TURN, {"id": id_, "turn_id": turn})
 
 
-def rebuild(connection: sqlite3.Connection, rules: Rules) -> None:
-    """Make the index anew, under other rules."""
-    connection.execute(statements.DELETE_ANCHORS)
-    connection.execute(statements.DELETE_TURNS)
-    fill(connection, rules)
-
-
 def drop_unused(connection: sqlite3.Connection) -> None:
     """Delete the turns that led to interactions which are there no more, and to no others."""
     connection.execute(statements.DELETE_UNUSED_TURNS)

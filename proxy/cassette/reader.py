@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from proxy.cassette import format as layout
 from proxy.cassette import parts, search
-from proxy.cassette.aside import identity, in_memory, is_aside
-from proxy.cassette.opening import check, opened, unreadable, why_not_a_cassette
+from proxy.cassette.aside import in_memory, is_aside, state
+from proxy.cassette.opening import PATIENCE_S, check, is_of_the_system, opened, unreadable, why_not_a_cassette
 from proxy.cassette.ordering import CURRENT_KEY, Order, clause
+from proxy.cassette.patience import bounded
 from proxy.cassette.size import Size, measured
-from proxy.cassette.values import check_text, check_whole, response_of
-from proxy.core.errors import CassetteError, CassetteMissingError, KeyNotFoundError
+from proxy.cassette.values import check_derived, check_text, check_whole, response_of
+from proxy.core.errors import CassetteError, CassetteMissingError, CassetteOutOfReachError, KeyNotFoundError
 from proxy.core.meaning import meaning
 from proxy.core.model import Interaction, Outcome, RecordedRun, Request, Response, Take, Track, Variant
 from proxy.core.normalize import normalize
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from proxy.cassette.aside import Identity, State
     from proxy.core.outline import Outline
 
 _TAKE = "id, key, variant, lane, take, status, outcome"
@@ -85,9 +87,17 @@ class Reader:
     """One cassette, open for reading. Belongs to the thread that opened it.
 
     `rekeying` is the plan of another reader of the same file under the same rules, which then need not be made again.
+    `patience_s` is how long a program is waited for that has the file for itself alone.
     """
 
-    def __init__(self, path: Path, rules: Rules = DEFAULT, rekeying: Rekeying | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rules: Rules = DEFAULT,
+        rekeying: Rekeying | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         if not path.exists():
             raise CassetteMissingError(f"there is no cassette {path}: record one with `llmtape record -c {path}`")
         self.path = path
@@ -98,8 +108,8 @@ class Reader:
         self._rules = rules
         self._rekeyed: dict[str, list[Take]] = {}
         with self._translated():
-            self._file = identity(path)
-            self._opened = opened(path)
+            self._state, self._opened = _opened_now(path, patience_s)
+            self._file: Identity = self._state[:2]
             self._replaced: sqlite3.Connection | None = None
             try:
                 self._version = check(self._connection, path)
@@ -124,6 +134,14 @@ class Reader:
             self._replaced.close()
 
     @property
+    def is_current(self) -> bool:
+        """Whether the file at the path is the one that was opened, and as it was but for what is in its log.
+
+        SQLite itself would not notice what was written over a file, as `cp` does.
+        """
+        return state(self.path) == self._state
+
+    @property
     def _connection(self) -> sqlite3.Connection:
         """The file as it was opened, whatever took its place since."""
         if self._replaced is None and is_aside(self.path, self._file):
@@ -141,9 +159,7 @@ class Reader:
 
     def takes(self, asked: Track) -> list[Take]:
         """Return the takes that play for a track: its own lane's, else those of all lanes, in order."""
-        same = [take for take in self.takes_of_key(asked.key) if take.track.variant is asked.variant]
-        own = [take for take in same if take.track.lane == asked.lane]
-        return sorted(own, key=lambda take: take.number) or same
+        return playing(asked, self.takes_of_key(asked.key))
 
     def takes_of_lane(self, lane: str) -> list[Take]:
         """Return all takes of a lane, in the order in which they were asked for."""
@@ -159,6 +175,7 @@ class Reader:
         """Return a take's response, and how many tokens it says it has."""
         row = self._one(f"select {_RESPONSE}, completion_tokens from interactions where id = ?", take.id)  # noqa: S608
         with self._translated():
+            check_derived(None, row[-1])
             return response_of(row, was_asked_as_stream=take.track.variant is not Variant.JSON), row[-1]
 
     def request(self, take: Take) -> Request:
@@ -176,15 +193,21 @@ class Reader:
 
     def run(self, take: Take) -> RecordedRun:
         """Return the run that recorded a take."""
-        return RecordedRun(*self._one(_RUN_OF_TAKE, take.id))
+        row = self._one(_RUN_OF_TAKE, take.id)
+        with self._translated():
+            return _run_of(row)
 
     def stored(self, keep: Callable[[int], bool] | None = None) -> Iterator[tuple[Interaction, RecordedRun]]:
         """Yield all interactions as they stand in the file, or those whose ids are to be kept, each with its run."""
-        runs = {row[0]: RecordedRun(*row) for row in self._all(_RUNS)}
+        rows = self._all(_RUNS)
+        with self._translated():
+            runs = {row[0]: _run_of(row) for row in rows}
         for id_, run_id in self._all("select id, run_id from interactions order by id"):
             if keep is None or keep(id_):
-                (take,) = self._takes(_TAKE_OF_ID, id_)
-                yield self.interaction(take), runs[run_id]
+                row = self._one(_TAKE_OF_ID, id_)
+                with self._translated():
+                    take = self._take(row)
+                yield self.interaction(take), runs.get(run_id) or self.run(take)  # which tells that it is not there
 
     def entries(self, order: Order = Order.RECORDED, *, is_reversed: bool = False) -> Iterator[Entry]:
         """Yield all interactions without their bodies, in the order in which they were asked for or in another."""
@@ -193,11 +216,16 @@ class Reader:
             for row in self._connection.execute(f"select {_TAKE}, {_ENTRY} from interactions {in_order}"):  # noqa: S608
                 entry = Entry(self._take(row[:7]), *row[7:])
                 check_whole(entry.run_id, entry.first_byte_us, entry.duration_us)
+                check_text(entry.recorded_at, entry.method, entry.path, entry.model)
+                check_derived(entry.finish_reason, entry.prompt_tokens, entry.completion_tokens)
                 yield entry
 
     def distinct(self, column: Literal["model", "lane", "run_id"]) -> list[Any]:
         """Return what occurs in a column, sorted."""
-        return [value for (value,) in self._all(f"select distinct {column} from interactions order by 1")]  # noqa: S608
+        found = [value for (value,) in self._all(f"select distinct {column} from interactions order by 1")]  # noqa: S608
+        with self._translated():
+            (check_whole if column == "run_id" else check_text)(*found)
+        return found
 
     def requests(self, *, latest_first: bool = False) -> Iterator[tuple[Take, str, Request]]:
         """Yield all stored requests, each with its take and when it was recorded."""
@@ -252,6 +280,7 @@ class Reader:
     def _take(self, row: tuple[Any, ...]) -> Take:
         id_, key, variant, lane, number, status, outcome = row
         check_whole(number, status)
+        check_text(key, lane)
         if self.rekeying is not None and (planned := self.rekeying.takes.get(id_)):
             return planned  # what another process recorded since is no part of the plan, and keeps its key
         return Take(id_, Track(key, Variant(variant), lane), number, status, Outcome(outcome))
@@ -273,8 +302,12 @@ class Reader:
         if carried.items() >= layout.keyed_by(self._rules).items():
             return None
         self.has_rules = carried.get("rules", DEFAULT.text) != DEFAULT.text
-        keys = ((take, normalize(request, self._rules).key) for take, _, request in self.requests())
+        keys = ((take, self._key(request)) for take, _, request in self.requests())
         return plan(keys, lambda take: meaning(self.response(take)[0]))
+
+    def _key(self, request: Request) -> str:
+        with bounded(self._rules):
+            return normalize(request, self._rules).key
 
     def _one(self, statement: str, *values: Any) -> tuple[Any, ...]:
         with self._translated():
@@ -291,10 +324,34 @@ class Reader:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError, TypeError) as error:
-            raise CassetteError(why_not_a_cassette(self.path, error) or unreadable(self.path, error)) from error
+        except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as error:
+            why = why_not_a_cassette(self.path, error) or unreadable(self.path, error)
+            raise (CassetteOutOfReachError if is_of_the_system(error, self.path) else CassetteError)(why) from error
+
+
+def _opened_now(path: Path, patience_s: float) -> tuple[State, sqlite3.Connection]:
+    """Open the file that stands at a path, and tell its state; another may take its place meanwhile."""
+    while True:
+        before = state(path)
+        connection = opened(path, patience_s)
+        if before is not None and before == state(path):
+            return before, connection
+        connection.close()
+
+
+def playing(asked: Track, takes: list[Take]) -> list[Take]:
+    """Return of the takes of its key those that play for a track: its own lane's, else those of all lanes, in order."""
+    same = [take for take in takes if take.track.variant is asked.variant]
+    own = [take for take in same if take.track.lane == asked.lane]
+    return sorted(own, key=lambda take: take.number) or same
 
 
 def _current_key(rekeying: Rekeying | None, id_: int, key: str) -> str:
     planned = rekeying.takes.get(id_) if rekeying else None
     return planned.track.key if planned else key
+
+
+def _run_of(row: tuple[Any, ...]) -> RecordedRun:
+    check_whole(row[0])
+    check_text(*row[1:])
+    return RecordedRun(*row)

@@ -13,11 +13,11 @@ import shutil
 import struct
 import tempfile
 from contextlib import ExitStack, closing, contextmanager
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from proxy.cassette.aside import identity
+from proxy.cassette.logs import beside
 from proxy.cassette.opening import opened
 from proxy.cassette.transaction import BUSY_SECONDS, connected
 from proxy.core.errors import CassetteError
@@ -30,7 +30,7 @@ PATIENCE_MILLISECONDS: Final = 1000
 
 _OWNER_ALONE: Final = 0o600
 
-_SUFFIX: Final = ".new"
+_SUFFIX: Final = ".llmtape-new"
 
 # What the database header says of history, and the constants that say nothing: the counter of changes and the version
 # that it is valid for (they must be equal), the schema's cookie, and which SQLite wrote last.
@@ -42,11 +42,11 @@ _PINNED: Final = ((24, 1), (40, 1), (92, 1), (96, 3_038_000))
 def folder_beside(path: Path) -> Iterator[Path]:
     """Make a folder on the file system of `path`, for its owner alone; it goes in the end, whatever happens.
 
-    One that a killed process left goes with it.
+    Those that killed processes left there go with it, whatever their files were called: git has a new name for each.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}-"
-    for left in path.parent.glob(f"{escape(prefix)}*{_SUFFIX}"):
+    for left in path.parent.glob(f".*{_SUFFIX}"):
         with _locked(left, waits=False) as is_ours:
             if is_ours:
                 shutil.rmtree(left, ignore_errors=True)
@@ -92,7 +92,10 @@ def held(path: Path) -> Iterator[None]:
             connection.execute("pragma journal_mode = delete")  # refused while a recorder goes on
             connection.execute(f"pragma busy_timeout = {int(BUSY_SECONDS * 1000)}")
             connection.execute("begin immediate")
-            if identity(path) == before:  # else it was replaced while we waited, and this is the old one
+            # While we waited it may have been replaced, and this is the old one; or a recorder went to WAL mode: it
+            # would write to the old one after its end, and not be told.
+            has_no_log = connection.execute("pragma journal_mode").fetchone() == ("delete",)
+            if has_no_log and identity(path) == before:
                 yield
                 return
 
@@ -124,12 +127,18 @@ def put_in_place(laid: Path, path: Path, *, is_new: bool = False) -> None:
 
 
 def _put_where_nothing_is(laid: Path, path: Path) -> None:
-    try:
-        os.link(laid, path)  # unlike a renaming, refused where another was quicker
-    except OSError as error:
-        if path.exists():
-            raise CassetteError(f"another process made {path} meanwhile, and nothing was written: try again") from error
-        laid.replace(path)  # a file system without links
+    with _locked(path.parent, waits=True):  # or what is removed could be the log of a file that another just made
+        if not path.exists():
+            for left in beside(path):  # of a file that was removed: SQLite would play its log into this one
+                left.unlink(missing_ok=True)
+        try:
+            os.link(laid, path)  # unlike a renaming, refused where another was quicker
+        except OSError as error:
+            if path.exists():
+                raise CassetteError(
+                    f"another process made {path} meanwhile, and nothing was written: try again"
+                ) from error
+            laid.replace(path)  # a file system without links
 
 
 def _sync(folder: Path) -> None:

@@ -81,13 +81,6 @@ ALL_REQUESTS: Final = _compiled(
         _INTERACTION.request_body,
     ).order_by(_INTERACTION.id)
 )
-DELETE_TURNS: Final = _compiled(delete(schema.TURNS))
-DELETE_ANCHORS: Final = _compiled(delete(schema.ANCHORS))
-UPDATE_KEY: Final = _compiled(
-    update(schema.INTERACTIONS)
-    .where(*_where_bound(_INTERACTION.id))
-    .values(key=bindparam("key"), take=bindparam("take"))
-)
 UPDATE_TURN: Final = _compiled(
     update(schema.INTERACTIONS).where(*_where_bound(_INTERACTION.id)).values(turn_id=bindparam("turn_id"))
 )

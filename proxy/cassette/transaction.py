@@ -9,8 +9,8 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from proxy.cassette.opening import why_not_a_cassette
-from proxy.core.errors import CassetteError
+from proxy.cassette.opening import check_log, is_of_the_system, kind, why_not_a_cassette
+from proxy.core.errors import CassetteError, CassetteOutOfReachError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30.0
 """How long one who writes waits for another to end its transaction."""
 
-_PRIMARY = 0xFF  # of an SQLite error's number, the part that tells its kind
-
 
 def connected(path: Path) -> sqlite3.Connection:
-    """Open a file that is there, to write."""
+    """Open a file that is there, to write. Raises CassetteError where the log beside it is another's."""
+    check_log(path)
     return sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
 
 
@@ -40,6 +39,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def is_busy(error: BaseException) -> bool:
+    """Tell whether another process holds the file."""
+    return kind(error) == sqlite3.SQLITE_BUSY
+
+
 def is_replaced(error: BaseException) -> bool:
     """Tell whether a file cannot be written because another stands in its place by now."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
@@ -49,12 +53,13 @@ def translated(error: BaseException, path: Path) -> BaseException:
     """Return an error of ours for one of the system's; what is none of either as it is."""
     if isinstance(error, CassetteError) or not isinstance(error, Exception):
         return error
-    if getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY:
-        return CassetteError(
+    if is_busy(error):
+        return CassetteOutOfReachError(
             f"cannot write the cassette {path}: another process, such as a recorder, holds it: end that"
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return CassetteError(
+    told = (
         why_not_a_cassette(path, error)
         or f"cannot write the cassette {path}: {reason}. Is the folder there, writable, and has it room?"
     )
+    return CassetteOutOfReachError(told) if is_of_the_system(error, path) else CassetteError(told)

@@ -1,7 +1,8 @@
 """Which take plays next.
 
 Rule: a deck holds the play state, and nothing else does; recordings are never changed by being played. There is a
-position for each track as a client asks for it: how many of its takes were handed out.
+position for each track as a client asks for it: how many of its takes were handed out. It knows recordings by what they
+are in any file, since a file may be replaced while it is played.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from proxy.core.modes import Found
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from proxy.core.model import Take, Track
+    from proxy.core.model import Place, Take, Track
 
 _FIRST_ERROR = 400
 
@@ -58,21 +59,21 @@ class Deck:
         self._repeats = repeats
         self._incomplete = incomplete
         self._positions: Counter[Track] = Counter()
-        self._played: defaultdict[str, set[int]] = defaultdict(set)
-        self._ever_played: set[int] = set()
+        self._played: defaultdict[str, set[Place]] = defaultdict(set)
+        self._ever_played: set[Place] = set()
 
     @property
-    def played(self) -> frozenset[int]:
-        """The ids of the recordings that were played at least once since the start or the last rewind."""
+    def played(self) -> frozenset[Place]:
+        """The recordings that were played at least once since the start or the last rewind."""
         return frozenset().union(*self._played.values())
 
     @property
-    def ever_played(self) -> frozenset[int]:
-        """The ids of the recordings that were played at least once since the start, whatever was rewound since."""
+    def ever_played(self) -> frozenset[Place]:
+        """The recordings that were played at least once since the start, whatever was rewound since."""
         return frozenset(self._ever_played)
 
-    def played_by(self, lane: str) -> frozenset[int]:
-        """Return the ids of those that one lane's clients were played."""
+    def played_by(self, lane: str) -> frozenset[Place]:
+        """Return those that one lane's clients were played."""
         return frozenset(self._played[lane])
 
     def draw(
@@ -96,9 +97,19 @@ class Deck:
         self._positions[asked] += 1
         return self._hand_out(asked, take, is_again=position >= len(takes))
 
+    def position(self, asked: Track) -> int:
+        """Return how many takes of a track were handed out."""
+        return self._positions.get(asked, 0)
+
     def skip(self, asked: Track) -> None:
         """Move on past a take that is recorded now: the client got that answer live."""
         self._positions[asked] += 1
+
+    def take_back(self, asked: Track) -> None:
+        """Undo the latest step: nothing was recorded after all, and the track is as if it had not been asked for."""
+        self._positions[asked] -= 1
+        if self._positions[asked] <= 0:
+            del self._positions[asked]
 
     def rewind(self, lane: str | None = None) -> None:
         """Start again at the first takes, of one lane's clients or of all; all forgets what was played, too."""
@@ -116,8 +127,8 @@ class Deck:
     def _hand_out(self, asked: Track, take: Take, *, is_again: bool = False) -> Drawn:
         if take.outcome is not Outcome.COMPLETE and self._incomplete is Incomplete.REFUSE:
             return Drawn(Found.INCOMPLETE, take)
-        self._played[asked.lane].add(take.id)
-        self._ever_played.add(take.id)
+        self._played[asked.lane].add(take.place)
+        self._ever_played.add(take.place)
         return Drawn(Found.PLAYABLE, take, is_again)
 
 

@@ -37,6 +37,10 @@ class CassetteError(LlmtapeError):
     """A cassette that cannot be opened, read or written."""
 
 
+class CassetteOutOfReachError(CassetteError):
+    """A cassette that cannot be written for now: no room, no right, no folder, or another process holds it."""
+
+
 class CassetteMissingError(CassetteError):
     """There is no file of that name."""
 

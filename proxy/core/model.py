@@ -97,6 +97,10 @@ class Track:
     lane: str = ""
 
 
+Place = tuple[Track, int]
+"""A take's track and number, which no other take of a cassette has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """Where a recording stands and how it ended: as much of it as choosing needs."""
@@ -106,6 +110,11 @@ class Take:
     number: int
     status: int
     outcome: Outcome
+
+    @property
+    def place(self) -> Place:
+        """What it is in any file; its `id` is that of a row of one file."""
+        return self.track, self.number
 
     @property
     def name(self) -> str:

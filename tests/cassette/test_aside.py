@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.cassette.aside import identity, in_memory, is_aside
+from proxy.cassette.aside import identity, in_memory, is_aside, is_in_place, state
 from proxy.cassette.opening import opened
 from proxy.core.errors import CassetteError
 from tests.cassette.making import answer, question, store, taken
@@ -37,10 +37,22 @@ def bodies(connection: sqlite3.Connection) -> list[str]:
 def test_a_file_is_aside_once_another_stands_in_its_place(path: Path) -> None:
     known = identity(path)
     assert not is_aside(path, known)
+    assert is_in_place(path, known)
     replace(path, b"new")
     assert is_aside(path, known)
+    assert not is_in_place(path, known)
     path.unlink()
     assert not is_aside(path, known)
+    assert not is_in_place(path, known)
+
+
+def test_whatever_is_written_over_a_file_is_another_state_of_it(path: Path) -> None:
+    before = state(path)
+    assert state(path) == before
+    path.write_bytes(path.read_bytes())
+    assert state(path) not in {before, None}
+    path.unlink()
+    assert state(path) is None
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])

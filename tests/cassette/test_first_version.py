@@ -35,7 +35,7 @@ def played(path: Path, rules: Rules) -> dict[int, tuple[int, bytes]]:
             drawn = tape.look_up(Track(canonical.key, canonical.variant), retry=False)
             assert drawn.found is Found.PLAYABLE
             assert drawn.take == take
-            response, _ = tape.response(take)
+            response = tape.recorded(take).response
             told[take.id] = response.status, response.body
         assert tape.unplayed() == []
     finally:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,3 +103,40 @@ def test_damage_is_told_with_what_may_help_and_without_what_was_recorded(path: P
     )
     malformed = ValueError("database disk image is malformed")
     assert why_not_a_cassette(path, malformed) == unreadable(path, malformed)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "create trigger harm after insert on interactions begin delete from interactions; end",
+        "alter table cassette rename to real; create view cassette as select * from real",
+        "alter table runs rename to real; create view runs as select real.* from real, real as again",
+        "drop table anchors; create virtual table anchors using fts5 (parent_id, word, turn_id)",
+        "alter table interactions add column more text as (hex(zeroblob(1000000)))",
+    ],
+)
+def test_a_file_that_has_more_than_data_is_not_opened(path: Path, program: str) -> None:
+    store(path, [taken(question(), answer(b"1"))])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"pragma legacy_alter_table = on; {program}")
+    with closing(opened(path)) as connection, pytest.raises(CassetteError, match=r"not to be trusted.*--recover NEW"):
+        check(connection, path)
+
+
+@pytest.mark.parametrize("change_", ["set value = x'00'", "set name = x'6100'"])
+def test_facts_that_are_no_text_are_told(path: Path, change_: str) -> None:
+    store(path, [taken(question(), answer(b"1"))])
+    change(path, "alter table cassette rename to real")
+    change(path, "create table cassette as select * from real")
+    change(path, f"update cassette {change_} where name = 'rules'")
+    with closing(opened(path)) as connection, pytest.raises(CassetteError, match="is no text"):
+        check(connection, path)
+
+
+def test_a_file_that_another_has_for_itself_alone_is_waited_for_once(path: Path) -> None:
+    store(path, [taken(question(), answer(b"1"))])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        with pytest.raises(sqlite3.OperationalError, match="locked") as told:
+            opened(path, 0.0)
+    assert "for itself alone" in str(why_not_a_cassette(path, told.value))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from itertools import cycle
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +36,7 @@ from tests.cassette.making import (
     answer,
     arriving,
     as_nobody,
+    bodies,
     change,
     files,
     held,
@@ -609,3 +614,26 @@ def test_what_was_replaced_is_read_on_though_somebody_records_into_the_new_file(
         finally:
             writer.close()
     assert len(held(path)) == 90
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_the_old_one_or_the_new_one(path: Path) -> None:
+    made = [path.with_name(name) for name in ("a", "b")]
+    for file in made:
+        store(file, [taken(question(), answer(file.name.encode()))])
+    shutil.copy(made[0], path)
+    is_over = Event()
+
+    def replace_it() -> None:
+        for file in cycle(made):
+            if is_over.is_set():
+                return
+            shutil.copy(file, path.with_name("next"))
+            path.with_name("next").replace(path)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(replace_it)
+        try:
+            read = {body for _ in range(300) for body in bodies(path)}
+        finally:
+            is_over.set()
+    assert read <= {b"a", b"b"}

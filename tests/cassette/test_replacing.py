@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -66,6 +69,28 @@ def test_who_waited_for_the_old_file_is_sent_to_the_new_one(path: Path, tmp_path
     assert waiting == [[b"c"]]
 
 
+def test_a_recorder_that_went_to_wal_mode_while_we_waited_holds_the_file(path: Path) -> None:
+    told: list[str] = []
+
+    def hold() -> None:
+        try:
+            with held(path):
+                told.append("held")  # and the recorder would write to a file that is being replaced
+        except sqlite3.OperationalError as error:
+            told.append(str(error))
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as recorder:
+        recorder.execute("begin immediate")
+        other = Thread(target=hold)
+        other.start()
+        other.join(timeout=0.5)  # by now it has gone to rollback mode, and waits for our transaction
+        recorder.execute("commit")
+        recorder.execute("pragma journal_mode = wal")
+        recorder.execute("select count(*) from runs").fetchone()
+        other.join()
+    assert told == ["database is locked"]
+
+
 def test_nobody_writes_what_is_held_and_everybody_reads_it(path: Path) -> None:
     with held(path), closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -83,8 +108,9 @@ def test_a_new_file_does_not_take_the_place_of_another(path: Path) -> None:
     assert files(path) == ["new.sqlite", "tape.sqlite"]
 
 
-def test_what_a_killed_process_left_goes_and_what_another_works_on_stays(path: Path) -> None:
-    left = path.with_name(f".{path.name}-killed.new")
+@pytest.mark.parametrize("name", ["tape.sqlite", ".merge_file_a1b2c3"])
+def test_what_a_killed_process_left_goes_and_what_another_works_on_stays(path: Path, name: str) -> None:
+    left = path.with_name(f".{name}-killed.llmtape-new")
     left.mkdir()
     (left / "draft.sqlite").write_bytes(b"half")
     with folder_beside(path) as folder, folder_beside(path) as other:
@@ -92,3 +118,20 @@ def test_what_a_killed_process_left_goes_and_what_another_works_on_stays(path: P
         assert other.exists()
         assert not left.exists()
     assert files(path) == ["tape.sqlite"]
+
+
+def test_two_who_make_a_new_file_do_it_one_after_the_other(path: Path) -> None:
+    new = path.with_name("new.sqlite")
+    with folder_beside(path) as folder, ThreadPoolExecutor(1) as pool:
+        laid = lay_out(path, folder)
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # as the other does, which may remove what it finds beside the file
+            placed = pool.submit(put_in_place, laid, new, is_new=True)
+            with pytest.raises(TimeoutError):
+                placed.result(0.1)
+            assert not new.exists()
+        finally:
+            os.close(descriptor)
+        placed.result()
+    assert bodies(new) == [b"a", b"b"]

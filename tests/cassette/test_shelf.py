@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ import pytest
 from proxy.cassette.rekey import rekey
 from proxy.cassette.shelf import Shelf
 from proxy.core.deck import Deck, Repeats
-from proxy.core.errors import BadAddressError, CassetteError, CassetteMissingError
+from proxy.core.errors import BadAddressError, CassetteError, CassetteMissingError, CassetteOutOfReachError
 from proxy.core.model import Outcome, Track, Variant, take_name
 from proxy.core.modes import Found, Mode, looks_up, records
 from proxy.core.normalize import normalize
@@ -72,7 +74,7 @@ def play(tape: Tape, calls: int, track: Track = TRACK) -> list[bytes | str]:
     for _ in range(calls):
         drawn = tape.look_up(track, retry=False)
         playable = drawn.found is Found.PLAYABLE and drawn.take
-        told.append(tape.response(drawn.take)[0].body if playable and drawn.take else str(drawn.found))
+        told.append(tape.recorded(drawn.take).response.body if playable and drawn.take else str(drawn.found))
     return told
 
 
@@ -192,6 +194,23 @@ def test_in_auto_a_take_that_was_cut_is_recorded_anew_in_its_place(shelves: Shel
     assert play(tape, 2) == [b"2", b"2"]
     shelves.close()
     assert play(shelves.tape(Mode.REPLAY), 3) == [b"1", b"2", b"2"]
+
+
+def test_in_auto_a_take_that_could_not_be_recorded_anew_is_the_next_calls(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"stump", outcome=Outcome.CUT)), taken(HELLO, answer(b"2"), 2)])
+    tape = shelves.tape(Mode.AUTO)
+    tape.release(TRACK, tape.reserve(TRACK, tape.look_up(TRACK, retry=False)))
+    drawn = tape.look_up(TRACK, retry=True)
+    assert (drawn.found, drawn.take and drawn.take.number) == (Found.INCOMPLETE, 1)
+
+
+def test_in_auto_a_take_that_a_later_call_went_on_from_is_not_given_again(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"stump", outcome=Outcome.CUT)), taken(HELLO, answer(b"2"), 2)])
+    tape = shelves.tape(Mode.AUTO, Repeats.ERROR)
+    number = tape.reserve(TRACK, tape.look_up(TRACK, retry=False))
+    assert play(tape, 1) == [b"2"]
+    tape.release(TRACK, number)
+    assert play(tape, 1) == ["takes_exhausted"]
 
 
 def test_in_auto_two_calls_at_once_for_a_take_that_was_cut_lose_neither_answer(shelves: Shelves) -> None:
@@ -501,3 +520,99 @@ def test_a_replay_starts_without_what_only_recording_needs(shelves: Shelves, mod
     """
     done = subprocess.run([sys.executable, "-c", script, shelves.path, module], check=False, timeout=60)
     assert done.returncode == 0
+
+
+# Where another file takes the cassette's place
+
+
+def put(path: Path, body: bytes, *, in_place: bool = False) -> None:
+    """Let a cassette with one recording take the place of what is there, or be written over it."""
+    made = path.with_name("made.sqlite")
+    store(made, [taken(HELLO, answer(body))])
+    if in_place:
+        path.write_bytes(made.read_bytes())
+        made.unlink()
+    else:
+        made.replace(path)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_cassette_that_is_replaced_while_it_plays_is_played_from_the_next_call_on(
+    shelves: Shelves, *, in_place: bool
+) -> None:
+    put(shelves.path, b"one")
+    tape = shelves.tape(Mode.REPLAY)
+    assert play(tape, 1) == [b"one"]
+    put(shelves.path, b"two", in_place=in_place)
+    assert play(tape, 1) == [b"two"]
+    assert tape.unplayed() == []
+
+
+def test_takes_go_on_from_where_they_were_in_a_file_that_takes_the_cassettes_place(shelves: Shelves) -> None:
+    store(shelves.path, [taken(HELLO, answer(b"%d" % number), number) for number in (1, 2, 3)])
+    tape = shelves.tape(Mode.REPLAY)
+    assert play(tape, 1) == [b"1"]
+    made = shelves.path.with_name("made.sqlite")
+    store(made, [taken(HELLO, answer(b"%d anew" % number), number) for number in (1, 2, 3)])
+    made.replace(shelves.path)
+    assert play(tape, 2) == [b"2 anew", b"3 anew"]
+    assert [take.number for take in tape.takes()] == [1, 2, 3]
+
+
+def test_what_is_no_cassette_in_a_cassettes_place_is_told_until_one_is_there_again(shelves: Shelves) -> None:
+    put(shelves.path, b"one")
+    tape = shelves.tape(Mode.REPLAY)
+    shelves.path.write_bytes(b"no cassette, and long enough to be looked at as a database's head" * 9)
+    for _ in range(2):
+        with pytest.raises(CassetteError, match="is not a cassette"):
+            play(tape, 1)
+    put(shelves.path, b"two")
+    assert play(tape, 1) == [b"two"]
+
+
+def test_a_cassette_that_is_removed_is_missing_until_it_is_there_again(shelves: Shelves) -> None:
+    put(shelves.path, b"one")
+    tape = shelves.tape(Mode.REPLAY)
+    shelves.path.unlink()
+    with pytest.raises(CassetteMissingError):
+        play(tape, 1)
+    put(shelves.path, b"two")
+    assert play(tape, 1) == [b"two"]
+
+
+def test_in_auto_a_cassette_that_is_removed_is_recorded_anew(shelves: Shelves) -> None:
+    tape = shelves.tape(Mode.AUTO)
+    record(tape, b"one")
+    assert play(tape, 1) == [b"one"]
+    shelves.path.unlink()
+    assert play(tape, 1) == ["not_recorded"]
+    record(tape, b"two")
+    assert play(tape, 1) == [b"two"]
+
+
+def test_all_who_play_a_take_at_one_time_share_what_they_play(shelves: Shelves) -> None:
+    put(shelves.path, b"one")
+    tape = shelves.tape(Mode.REPLAY)
+    takes = [tape.look_up(TRACK, retry=False).take for _ in range(2)]
+    assert takes[0]
+    assert takes[1]
+    first = tape.recorded(takes[0])
+    assert tape.recorded(takes[1]) is first
+    put(shelves.path, b"two")
+    again = tape.look_up(TRACK, retry=False).take
+    assert again
+    assert tape.recorded(again).response.body == b"two"
+    assert first.response.body == b"one"
+
+
+def test_a_cassette_that_another_has_for_itself_alone_is_told_and_left_alone_for_a_while(shelves: Shelves) -> None:
+    put(shelves.path, b"one")
+    tape = shelves.tape(Mode.AUTO)
+    with closing(sqlite3.connect(shelves.path, isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        for _ in range(2):
+            with pytest.raises(CassetteOutOfReachError, match="for itself alone"):
+                play(tape, 1)
+        other.execute("rollback")
+    with pytest.raises(CassetteOutOfReachError, match="for itself alone"):  # each try would hold up all other calls
+        play(tape, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +20,7 @@ from proxy.cassette.draft import drafted
 from proxy.cassette.reader import Reader
 from proxy.cassette.rekey import rekey
 from proxy.cassette.writer import Writer
-from proxy.core.errors import CassetteError
+from proxy.core.errors import CassetteError, CassetteOutOfReachError
 from proxy.core.model import Interaction, Outcome, RecordedRun, Variant
 from proxy.core.rules import Rules
 from tests.cassette.making import (
@@ -443,8 +445,15 @@ def test_other_rules_than_those_of_the_file_are_refused_with_what_to_do(path: Pa
 
 def test_a_path_below_a_file_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CassetteError, match=r"cannot write the cassette .*Is the folder there"):
-        Writer(tmp_path / "file" / "tape.sqlite", RECORD)
+    writer = Writer(tmp_path / "file" / "tape.sqlite", RECORD)
+    assert re.search(r"cannot write the cassette .*Is the folder there", writer.trouble)
+    with pytest.raises(CassetteOutOfReachError):
+        writer.save(taken(HELLO, answer(b"1"))).result()
+    (tmp_path / "file").unlink()
+    writer.save(taken(HELLO, answer(b"1"))).result()
+    assert writer.trouble == ""
+    writer.close()
+    assert bodies(tmp_path / "file" / "tape.sqlite") == [b"1"]
 
 
 def test_a_folder_in_the_files_place_is_refused_in_words(path: Path) -> None:
@@ -608,3 +617,54 @@ def test_what_is_recorded_in_another_mode_than_the_runs_replaces_as_that_one_doe
     writer.save(taken(HELLO, answer(b"new"), 2), replaces=replaces).result()
     writer.close()
     assert bodies(path) == expected
+
+
+# What is done to the file meanwhile
+
+
+@pytest.mark.parametrize("removed", ["the file", "the folder"])
+def test_a_file_that_was_removed_is_made_again_with_what_is_recorded_next(tmp_path: Path, removed: str) -> None:
+    path = tmp_path / "folder" / "tape.sqlite"
+    writer = Writer(path, RECORD)
+    writer.save(taken(HELLO, answer(b"1"))).result()
+    if removed == "the folder":
+        shutil.rmtree(path.parent)
+    else:
+        path.unlink()
+    writer.save(taken(question("again"), answer(b"2"))).result()
+    assert bodies(path) == [b"2"]
+    writer.close()
+    assert (bodies(path), files(path)) == ([b"2"], [path.name])
+
+
+def test_what_takes_the_files_place_and_is_no_cassette_is_told_and_left_alone(path: Path, tmp_path: Path) -> None:
+    writer = Writer(path, RECORD)
+    (tmp_path / "other").write_bytes(b"not a database, and longer than a header would be" * 9)
+    content = (tmp_path / "other").read_bytes()
+    (tmp_path / "other").replace(path)
+    for _ in range(2):
+        with pytest.raises(CassetteError, match="is not a cassette"):
+            writer.save(taken(HELLO, answer(b"1"))).result()
+    assert "is not a cassette" in writer.trouble
+    writer.close()
+    assert path.read_bytes() == content
+
+
+def test_a_recorder_that_opens_its_file_again_takes_no_recording_of_one_that_began_in_the_same_second(
+    path: Path,
+) -> None:
+    one, other = Writer(path, AUTO), Writer(path, AUTO)
+    try:
+        one.save(taken(HELLO, answer(b"theirs"))).result()
+        other.save(taken(OTHER, answer(b"ours"))).result()
+        path.rename(path.with_name("away"))
+        path.mkdir()  # so that the other lets go of it
+        with pytest.raises(CassetteError):
+            other.save(taken(HELLO, answer(b"lost"))).result()
+        path.rmdir()
+        path.with_name("away").rename(path)
+        other.save(taken(HELLO, answer(b"ours, too"))).result()
+    finally:
+        one.close()
+        other.close()
+    assert sorted(bodies(path)) == [b"ours", b"ours, too", b"theirs"]

@@ -95,7 +95,7 @@ def test_an_incomplete_take_is_refused_by_name_and_spends_its_turn(outcome: Outc
 def test_an_incomplete_take_plays_where_that_is_asked_for(outcome: Outcome) -> None:
     deck = Deck(incomplete=Incomplete.PLAY)
     assert drawn(deck, (take(1, outcome=outcome), take(2)), "cc") == [1, 2]
-    assert deck.played == {101, 102}
+    assert deck.played == {(TRACK, 1), (TRACK, 2)}
 
 
 def test_a_retry_of_a_call_that_was_cut_gets_the_next_take() -> None:
@@ -113,7 +113,7 @@ def test_each_lane_variant_and_key_has_its_own_position() -> None:
 def test_played_are_those_that_were_handed_out() -> None:
     deck = Deck()
     drawn(deck, TAKES, "cc")
-    assert deck.played == {101, 102}
+    assert deck.played == {(TRACK, 1), (TRACK, 2)}
 
 
 def test_rewinding_starts_again_and_forgets_what_was_played() -> None:
@@ -178,8 +178,9 @@ def test_what_one_lanes_clients_were_played_is_known_apart() -> None:
     deck = Deck()
     drawn(deck, TAKES, "c", LANE_A)
     drawn(deck, TAKES, "cc", LANE_B)
-    assert [sorted(deck.played_by(lane)) for lane in ("a", "b", "")] == [[101], [101, 102], []]
-    assert deck.played == {101, 102}
+    first, second = (TRACK, 1), (TRACK, 2)
+    assert [deck.played_by(lane) for lane in ("a", "b", "")] == [{first}, {first, second}, set()]
+    assert deck.played == {(TRACK, 1), (TRACK, 2)}
 
 
 def test_restarting_a_lane_rewinds_it_and_forgets_what_it_was_played_alone() -> None:
@@ -187,7 +188,7 @@ def test_restarting_a_lane_rewinds_it_and_forgets_what_it_was_played_alone() -> 
     drawn(deck, TAKES, "c", LANE_A)
     drawn(deck, TAKES, "cc", LANE_B)
     deck.restart("b")
-    assert [sorted(ids) for ids in (deck.played_by("a"), deck.played_by("b"), deck.played)] == [[101], [], [101]]
+    assert [deck.played_by("a"), deck.played_by("b"), deck.played] == [{(TRACK, 1)}, set(), {(TRACK, 1)}]
     assert [drawn(deck, TAKES, "c", asked) for asked in (LANE_A, LANE_B)] == [[2], [1]]
     deck.restart("none")
 
@@ -200,11 +201,11 @@ def test_what_was_ever_played_outlives_every_rewinding() -> None:
     deck.restart("b")
     drawn(deck, (), "c")
     assert deck.played == frozenset()
-    assert deck.ever_played == {101, 102}
+    assert deck.ever_played == {(TRACK, 1), (TRACK, 2)}
 
 
 def test_rewinding_one_lane_forgets_nothing_of_what_it_was_played() -> None:
     deck = Deck()
     drawn(deck, TAKES, "c", LANE_A)
     deck.rewind("a")
-    assert deck.played_by("a") == {101}
+    assert deck.played_by("a") == {(TRACK, 1)}
