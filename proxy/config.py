@@ -60,6 +60,8 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     errors: Errors = Errors.STABLE
     keep_headers: tuple[str, ...] = ()
+    answer_limit: Annotated[int, Meta(ge=1)] = 100 * 1024 * 1024
+    linger_s: Annotated[float, Meta(ge=0)] = 600.0
 
 
 class Replay(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -256,7 +258,7 @@ def _toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the config {file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"the config {file} is no TOML: {error}") from error
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from proxy import __version__, declared
 from proxy.core import refusal
-from proxy.core.address import CONTROL, Address, mounted
+from proxy.core.address import CONTROL, Address, check_name, mounted
 from proxy.core.errors import AnsweredError, CassetteError, ConfigError
 from proxy.core.ledger import Fate
 from proxy.core.modes import Mode  # noqa: TC001  msgspec reads the fields' types
@@ -133,7 +133,8 @@ class Control:
     async def _rewind(self, address: Address, values: dict[str, Any]) -> dict[str, Any]:
         query = {name: texts[-1] for name, texts in parse_qs(address.query, keep_blank_values=True).items()}
         wanted = _read({**query, **values}, Rewind, address)
-        path = None if wanted.cassette is None else self._shelf.path_of(wanted.cassette)
+        name = wanted.cassette
+        path = None if name is None else self._shelf.path_of(name and check_name(name))
         tapes = [tape for tape in self._shelf if path in {None, tape.path}]
         for tape in tapes:
             tape.deck.rewind(wanted.lane)

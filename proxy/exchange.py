@@ -10,73 +10,49 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from proxy.asked import Asked, faults_of, mark, retry_count
 from proxy.capture import Capture, Slot
 from proxy.core import faults, keep, refusal
 from proxy.core.counterparts import counterparts, restores_any
+from proxy.core.credentials import Seen, credentials
 from proxy.core.deck import Drawn
 from proxy.core.errors import (
     AnsweredError,
     BadAddressError,
     CassetteError,
     CassetteMissingError,
+    CassetteOutOfReachError,
     FaultError,
+    LlmtapeError,
     UpstreamBrokeOffError,
 )
 from proxy.core.inject import Injected, inject
 from proxy.core.ledger import Call, Fate, Ledger, Line
 from proxy.core.marks import marks, placed
 from proxy.core.miss import Miss, Nearest
-from proxy.core.model import KEY_DIGITS, Chunk, Headers, Outcome, Request, Response, Track, header
+from proxy.core.model import Chunk, Headers, Outcome, Request, Response, Track
 from proxy.core.modes import Action, Found, Mode, calls_upstream, decide, looks_up, records
-from proxy.core.normalize import Canonical, normalize
-from proxy.core.redact import credentials
+from proxy.core.normalize import normalize
 from proxy.core.remedy import Remedy, remedy
 from proxy.core.restore import restored
 from proxy.playback import play
+from proxy.recording import Nobody, Recording
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-    from concurrent.futures import Future
+    from collections.abc import AsyncIterator, Callable
 
     from proxy.cassette.shelf import Shelf, Tape
     from proxy.core.address import Address
-    from proxy.core.faults import Fault
-    from proxy.core.model import Interaction, Take
+    from proxy.core.model import Take
     from proxy.lanes import Lane, Lanes, Policy
     from proxy.ports import Answer, Client, Clock, Sender, Sleep
     from proxy.watch import Watch
 
 log = logging.getLogger("llmtape")
-
-
-FAULT_FIELD: Final = "x-llmtape-fault"
-"""The request header field that asks for a fault on purpose; it goes nowhere else."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request on its way. `request` goes upstream; `clean` is what may be stored and told of it."""
-
-    request: Request
-    clean: Request
-    canonical: Canonical
-    track: Track
-    cassette: str
-    is_named: bool
-    arrived_us: int
-    client: Client
-    lane: Lane
-    faults: tuple[Fault, ...]
-
-    @property
-    def policy(self) -> Policy:
-        """What holds for it."""
-        return self.lane.policy
 
 
 class Exchange:
@@ -100,7 +76,7 @@ class Exchange:
         self._ledger = ledger
         self._clock = clock
         self._sleep = sleep
-        self._seen: set[bytes] = set()
+        self._seen = Seen()
 
     async def answer(self, request: Request, address: Address, client: Client) -> None:
         """Answer one API request.
@@ -113,14 +89,22 @@ class Exchange:
             try:
                 asked = self._ask(request, address, client, lane)
             except FaultError as error:
-                await self._refuse_fault(error, request, address, client)
+                await self._refuse_fault(error, request, address, client, lane.policy)
                 return
             try:
-                await self._go(asked, address)
+                await self._go_or_pass_by(asked, address)
             except (AnsweredError, CassetteError) as error:  # nothing was answered yet
                 await self._fail(asked, error)
 
-    async def _go(self, asked: _Asked, address: Address) -> None:
+    async def _go_or_pass_by(self, asked: Asked, address: Address) -> None:
+        try:
+            await self._go(asked, address)
+        except CassetteOutOfReachError as error:  # nothing was answered yet
+            if not records(asked.policy.mode):
+                raise
+            await self._pass_by(asked, error)
+
+    async def _go(self, asked: Asked, address: Address) -> None:
         if asked.faults and (refused := faults.refusal(asked.faults)):
             await self._inject(asked, *refused)
             return
@@ -139,18 +123,21 @@ class Exchange:
         else:
             await self._refuse(asked, tape, drawn)
 
-    def _ask(self, request: Request, address: Address, client: Client, lane: Lane) -> _Asked:
+    def _ask(self, request: Request, address: Address, client: Client, lane: Lane) -> Asked:
         policy = lane.policy
-        secrets = credentials(request.headers, request.query) | policy.secrets
-        self._seen |= secrets
-        if any(secret in address.lane.encode() for secret in secrets):  # before anything is told of the call
-            raise BadAddressError("the lane bears a credential: name it after the test, and nothing else")
-        request, wanted = _faults_of(request, lane)
+        # What any caller has shown, since a prompt may hold what an earlier one was told.
+        secrets = self._seen.add(credentials(request.headers, request.query) | policy.secrets)
+        for name in (address.cassette, address.lane):  # before anything is told of the call
+            if policy.keeping.redactor.text(name, secrets) != name:
+                raise BadAddressError(
+                    "the lane or the cassette bears a credential, or what redact.patterns match: name it otherwise"
+                )
+        request, wanted = faults_of(request, lane)
         clean = policy.keeping.redactor.request(request, secrets)
         kept = keep.of_request(clean.headers) + marks(request.headers, request.query, policy.rules, policy.here)
         clean = replace(clean, headers=kept)
         canonical = normalize(clean, policy.rules)
-        return _Asked(
+        return Asked(
             request=request,
             clean=clean,
             canonical=canonical,
@@ -163,38 +150,43 @@ class Exchange:
             faults=wanted,
         )
 
-    def _look_up(self, asked: _Asked, address: Address) -> tuple[Tape | None, Drawn]:
+    def _look_up(self, asked: Asked, address: Address) -> tuple[Tape | None, Drawn]:
         policy = asked.policy
         if policy.mode is Mode.PASSTHROUGH:
             return None, Drawn(Found.NOT_RECORDED)
         try:
             tape = asked.lane.tape or self._shelf.tape(address.cassette, policy.mode)
+            return tape, self._draw(asked, tape)
         except CassetteMissingError:
             return None, Drawn(Found.NO_CASSETTE)
+
+    def _draw(self, asked: Asked, tape: Tape) -> Drawn:
+        policy = asked.policy
         if not looks_up(policy.mode):
-            return tape, Drawn(Found.NOT_RECORDED)
+            return Drawn(Found.NOT_RECORDED)
         # A test that records what it lacks must not depend on what another one recorded just before.
         alone = asked.lane.holds and records(policy.mode)
         retry = retry_count(asked.request.headers) > 0
-        return tape, tape.look_up(asked.track, retry=retry, repeats=policy.repeats, alone=alone)
+        return tape.look_up(asked.track, retry=retry, repeats=policy.repeats, alone=alone)
 
-    async def _play(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
+    async def _play(self, asked: Asked, tape: Tape, drawn: Drawn) -> None:
         assert drawn.take is not None  # noqa: S101  a playable draw has one
-        response, tokens = tape.response(drawn.take)
+        recorded = tape.recorded(drawn.take)  # shared with all who play it now, for as long as it is named here
+        response = recorded.response
         if restores_any(asked.canonical, asked.policy.rules):
             response = await self._restored(response, asked, tape, drawn.take)
-        await self._play_take(asked, drawn.take.name, response, tokens, is_again=drawn.is_again)
+        await self._play_take(asked, drawn.take.name, response, recorded.tokens, is_again=drawn.is_again)
 
     async def _play_take(
-        self, asked: _Asked, take: str, response: Response, tokens: int | None = None, *, is_again: bool = False
+        self, asked: Asked, take: str, response: Response, tokens: int | None = None, *, is_again: bool = False
     ) -> None:
         injected = inject(response, asked.faults)
-        call = _call(asked, Fate.PLAYED, injected.response.status, take)
-        told = replace(call, response=injected.response, injected=_texts(asked.faults))
+        call = asked.call(Fate.PLAYED, injected.response.status, take)
+        told = replace(call, response=injected.response, injected=asked.wanted)
         self._enter(replace(told, is_again=is_again))
-        await self._send_recorded(asked, injected, tokens, _mark(Fate.PLAYED, take))
+        await self._send_recorded(asked, injected, tokens, mark(Fate.PLAYED, take))
 
-    async def _send_recorded(self, asked: _Asked, injected: Injected, tokens: int | None, marks: Headers) -> None:
+    async def _send_recorded(self, asked: Asked, injected: Injected, tokens: int | None, marks: Headers) -> None:
         """Play an answer at the lane's pace, with the faults that were wanted of it."""
         response = injected.response
         begin_us = (self._clock() if asked.client.outlived else asked.arrived_us) + injected.delay_us
@@ -210,19 +202,25 @@ class Exchange:
         schedule = asked.policy.pace.schedule(response, tokens)
         stall = asked.lane.over.wait if injected.stalls else None
         await play(
-            asked.client, response, schedule, marks + _told(asked), sleep_until, counts=not asked.faults, stall=stall
+            asked.client,
+            response,
+            schedule,
+            marks + asked.told_faults,
+            sleep_until,
+            counts=not asked.faults,
+            stall=stall,
         )
 
-    async def _inject(self, asked: _Asked, status: int, headers: Headers, body: bytes) -> None:
+    async def _inject(self, asked: Asked, status: int, headers: Headers, body: bytes) -> None:
         """Answer with an error on purpose, whatever is recorded; no take is spent."""
         response = Response(status, headers, (Chunk(0, body),), Outcome.COMPLETE, 0, 0)
-        call = _call(asked, Fate.INJECTED, status, note="an error on purpose")
-        self._enter(replace(call, response=response, injected=_texts(asked.faults)))
+        call = asked.call(Fate.INJECTED, status, note="an error on purpose")
+        self._enter(replace(call, response=response, injected=asked.wanted))
         await self._delay(asked, inject(response, asked.faults).delay_us)
-        marks = _mark(Fate.INJECTED, asked.track.key[:KEY_DIGITS]) + _told(asked)
+        marks = mark(Fate.INJECTED, asked.short_key) + asked.told_faults
         await _say(asked.client, status, headers + marks, body)
 
-    async def _delay(self, asked: _Asked, delay_us: int) -> None:
+    async def _delay(self, asked: Asked, delay_us: int) -> None:
         """Wait on purpose; not longer than the test runs, which need not wait for its answer."""
         if delay_us <= 0:
             return
@@ -234,14 +232,14 @@ class Exchange:
             over.cancel()
             slept.cancel()
 
-    async def _restored(self, response: Response, asked: _Asked, tape: Tape, take: Take) -> Response:
+    async def _restored(self, response: Response, asked: Asked, tape: Tape, take: Take) -> Response:
         """Put this request's values in place of those that the recorded request had."""
         rules = asked.policy.rules
         recorded = normalize(tape.request(take), rules)
         values = counterparts(recorded, asked.canonical, rules)
         return await asyncio.to_thread(restored, response, asked.request.path, values)  # a long stream takes its time
 
-    async def _capture(self, asked: _Asked, tape: Tape, drawn: Drawn) -> None:
+    async def _capture(self, asked: Asked, tape: Tape, drawn: Drawn) -> None:
         number = tape.reserve(asked.track, drawn)
         asked.client.outlived = True
         # What was seen of any caller, since an answer may echo what an earlier one was told.
@@ -251,7 +249,7 @@ class Exchange:
             _timestamp(),
             self._clock(),
             asked.clean,
-            frozenset(self._seen),
+            self._seen.all,
             asked.canonical.content,
         )
         async with self._send(asked, on_failure=lambda: tape.release(asked.track, number)) as answer:
@@ -260,46 +258,53 @@ class Exchange:
                 asked.client.outlived = False
                 await self._pass(asked, answer, Fate.NOT_RECORDED, f"status {answer.status} is not recorded")
                 return
-            line = self._enter(_call(asked, Fate.RECORDED, answer.status, slot.name))
-            recording = _Recording(asked, slot, tape, self._ledger, line)
+            line = self._enter(asked.call(Fate.RECORDED, answer.status, slot.name))
+            recording = Recording(asked, slot, tape, self._ledger, line)
             await self._record(asked, answer, recording)
         if asked.faults and recording.response:
-            asked.lane.spoilt[asked.track] = slot.name, recording.response
+            asked.lane.spoil(asked.track, slot.name, recording.response)
             injected = inject(recording.response, asked.faults)
-            await self._send_recorded(asked, injected, None, _mark(Fate.RECORDED, slot.name))
+            await self._send_recorded(asked, injected, None, mark(Fate.RECORDED, slot.name))
 
-    async def _play_spoilt(self, asked: _Asked, take: str, response: Response) -> None:
+    async def _play_spoilt(self, asked: Asked, take: str, response: Response) -> None:
         """Answer the retry of a call whose answer was spoilt on purpose with the same take, as a replay will."""
         if asked.faults:
-            asked.lane.spoilt[asked.track] = take, response
+            asked.lane.spoil(asked.track, take, response)
         await self._play_take(asked, take, response)
 
-    async def _record(self, asked: _Asked, answer: Answer, recording: _Recording) -> None:
+    async def _record(self, asked: Asked, answer: Answer, recording: Recording) -> None:
         """Store an answer while it passes; where a fault is wanted of it, store the whole of it first."""
         client = Nobody() if asked.faults else asked.client
         slot, keeping = recording.slot, asked.policy.keeping
-        capture = Capture(slot, answer, client, save=recording.save, keeping=keeping, clock=self._clock)
+        capture = Capture(slot, answer, client, keeper=recording, keeping=keeping, clock=self._clock)
         try:
-            await capture.run(_mark(Fate.RECORDED, slot.name))
+            await capture.run()
         finally:
             if not capture.is_committed:
-                note = f"{slot.name} is not in the cassette: its answer did not end, or could not be stored"
+                note = f"{slot.name} is not in the cassette: {capture.trouble or 'its answer did not end'}"
                 log.warning("%s", note)
                 self._ledger.amend(recording.line, fate=Fate.NOT_RECORDED, note=note, failed=True)
             elif self.watch:
                 self.watch.look(self._placed(asked), slot.name)
 
-    async def _forward(self, asked: _Asked) -> None:
+    async def _forward(self, asked: Asked) -> None:
         if asked.faults:
             raise FaultError(
-                f"{', '.join(_texts(asked.faults))} is done to recordings, and mode {asked.policy.mode} has none; only "
+                f"{', '.join(asked.wanted)} is done to recordings, and mode {asked.policy.mode} has none; only "
                 "status=N can be asked for there"
             )
         async with self._send(asked) as answer:
             await self._pass(asked, answer, Fate.FORWARDED)
 
+    async def _pass_by(self, asked: Asked, error: CassetteOutOfReachError) -> None:
+        """Hand on what the upstream answers, unrecorded: nobody can tell now whether it is recorded already."""
+        told = self._redacted(error, asked.policy)
+        log.warning("%s", told)
+        async with self._send(asked) as answer:
+            await self._pass(asked, answer, Fate.NOT_RECORDED, told, failed=True)
+
     @asynccontextmanager
-    async def _send(self, asked: _Asked, on_failure: Callable[[], None] = lambda: None) -> AsyncIterator[Answer]:
+    async def _send(self, asked: Asked, on_failure: Callable[[], None] = lambda: None) -> AsyncIterator[Answer]:
         """Call the upstream; `on_failure` is for where no answer begins."""
         assert self.sender is not None  # noqa: S101  given in the modes that call the upstream
         try:
@@ -309,42 +314,48 @@ class Exchange:
             on_failure()
             raise
 
-    async def _fail(self, asked: _Asked, error: AnsweredError | CassetteError) -> None:
-        """Answer with an error of ours; the ledger has it as a fault."""
-        log.warning("%s", error)
-        fate = Fate.NOT_RECORDED if calls_upstream(asked.policy.mode) else Fate.MISSED
-        status, headers, body = refusal.answer(error)
-        self._enter(replace(_call(asked, fate, status, note=str(error)), failed=True))
-        await _say(asked.client, status, headers + _mark(fate, asked.track.key[:KEY_DIGITS]), body)
+    def _redacted(self, error: LlmtapeError, policy: Policy) -> str:
+        """Return an error's text as it may be told: it may quote a client, or an upstream."""
+        return policy.keeping.redactor.text(str(error), self._seen.all)
 
-    async def _refuse_fault(self, error: FaultError, request: Request, address: Address, client: Client) -> None:
+    async def _fail(self, asked: Asked, error: AnsweredError | CassetteError) -> None:
+        """Answer with an error of ours; the ledger has it as a fault."""
+        told = self._redacted(error, asked.policy)
+        log.warning("%s", told)
+        fate = Fate.NOT_RECORDED if calls_upstream(asked.policy.mode) else Fate.MISSED
+        status, headers, body = refusal.answer(error, told)
+        self._enter(replace(asked.call(fate, status, note=told), failed=True))
+        await _say(asked.client, status, headers + mark(fate, asked.short_key), body)
+
+    async def _refuse_fault(
+        self, error: FaultError, request: Request, address: Address, client: Client, policy: Policy
+    ) -> None:
         """Answer a call that asks for a fault that there is not; its test fails, though it expects errors."""
-        log.warning("%s", error)
-        status, headers, body = refusal.answer(error)
+        told = self._redacted(error, policy)
+        log.warning("%s", told)
+        status, headers, body = refusal.answer(error, told)
         cassette = str(self._shelf.path_of(address.cassette))
-        fate = Fate.NOT_RECORDED
-        self._enter(
-            Call(fate, cassette, address.lane, "", request.method, request.path, status, str(error), failed=True)
-        )
+        fate, path = Fate.NOT_RECORDED, policy.keeping.redactor.text(request.path, self._seen.all)
+        self._enter(Call(fate, cassette, address.lane, "", request.method, path, status, told, failed=True))
         await _say(client, status, (*headers, ("x-llmtape", fate.value)), body)
 
-    async def _pass(self, asked: _Asked, answer: Answer, fate: Fate, note: str = "") -> None:
+    async def _pass(self, asked: Asked, answer: Answer, fate: Fate, note: str = "", *, failed: bool = False) -> None:
         """Hand on an answer that is not recorded; where the client leaves, so do we."""
-        self._enter(_call(asked, fate, answer.status, note=note))
+        self._enter(replace(asked.call(fate, answer.status, note=note), failed=failed))
         client = asked.client
-        marks = _mark(fate, asked.track.key[:KEY_DIGITS], note)
+        marks = mark(fate, asked.short_key, note)
         client.start(answer.status, answer.headers + marks, reason=answer.reason, length=answer.length)
         await client.write(())
         try:
             async for data in answer.body:
                 await client.write([data])
         except UpstreamBrokeOffError as error:
-            log.warning("%s", error)
+            log.warning("%s", self._redacted(error, asked.policy))
             await client.abort()
         else:
             await client.write((), last=True)
 
-    async def _refuse(self, asked: _Asked, tape: Tape | None, drawn: Drawn) -> None:
+    async def _refuse(self, asked: Asked, tape: Tape | None, drawn: Drawn) -> None:
         held = tape.held if tape else 0
         miss = Miss(
             drawn.found,
@@ -357,7 +368,7 @@ class Exchange:
             recorder=asked.policy.recorder,
         )
         # Counted before anything is waited for: a client that gives up has missed all the same.
-        line = self._enter(_call(asked, Fate.MISSED, refusal.STATUS, note=miss.report()))
+        line = self._enter(asked.call(Fate.MISSED, refusal.STATUS, note=miss.report()))
         if tape and drawn.found is Found.NOT_RECORDED:
             nearest, proposed = await asyncio.to_thread(self._explain, asked, tape)
             miss = replace(miss, nearest=nearest, remedy=proposed)
@@ -366,10 +377,10 @@ class Exchange:
         if not asked.lane.holds:  # else the account of the lane has it, and its runner tells
             log.warning("%s", report.removeprefix("llmtape "))
         body = refusal.body(report, "cassette_miss", drawn.found, miss.param)
-        marks = _mark(Fate.MISSED, asked.track.key[:KEY_DIGITS])
+        marks = mark(Fate.MISSED, asked.short_key)
         await _say(asked.client, refusal.STATUS, refusal.FINAL + marks, body)
 
-    def _explain(self, asked: _Asked, tape: Tape) -> tuple[Nearest | None, Remedy | None]:
+    def _explain(self, asked: Asked, tape: Tape) -> tuple[Nearest | None, Remedy | None]:
         """Find what is nearest to a request that missed, and the rules that would have made it hit."""
         try:
             nearest = tape.nearest(asked.canonical)
@@ -378,7 +389,7 @@ class Exchange:
             return None, None
         return nearest, remedy(nearest.request, self._placed(asked), asked.policy.rules) if nearest else None
 
-    def _placed(self, asked: _Asked) -> Request:
+    def _placed(self, asked: Asked) -> Request:
         """Return a request with all that rules may come to ask for."""
         return replace(asked.clean, headers=placed(asked.clean.headers, asked.policy.here))
 
@@ -387,81 +398,9 @@ class Exchange:
         return self._ledger.enter(call)
 
 
-class _Recording:
-    """Where an answer that is recorded goes: into the cassette, or held by its lane; the ledger learns it, too."""
-
-    def __init__(self, asked: _Asked, slot: Slot, tape: Tape, ledger: Ledger, line: Line) -> None:
-        self.slot = slot
-        self.line = line
-        self.response: Response | None = None
-        save = partial(tape.save, replaces=not looks_up(asked.policy.mode))
-        self._save = asked.lane.hold if asked.lane.holds else save
-        self._ledger = ledger
-        self._faults = _texts(asked.faults)
-
-    def save(self, interaction: Interaction) -> Future[None]:
-        """Store it; called before the client sees its end, and again where more comes after that."""
-        self.response = interaction.response
-        self._ledger.amend(self.line, response=interaction.response, injected=self._faults)
-        return self._save(interaction)
-
-
-class Nobody:
-    """A client that is not there: an answer that is wanted whole before anybody gets it goes here."""
-
-    outlived = True
-
-    def start(self, status: int, headers: Headers, *, reason: str | None = None, length: int | None = None) -> None:
-        """Take no head."""
-
-    async def write(self, pieces: Sequence[bytes], *, last: bool = False) -> None:
-        """Take nothing."""
-
-    async def abort(self) -> None:
-        """Do nothing."""
-
-
 async def _say(client: Client, status: int, headers: Headers, body: bytes) -> None:
     client.start(status, headers, length=len(body))
     await client.write([body], last=True)
-
-
-def _call(asked: _Asked, fate: Fate, status: int, take: str = "", *, note: str = "") -> Call:
-    request = asked.clean
-    return Call(
-        fate, asked.cassette, asked.track.lane, take, request.method, request.path, status, note, request=request
-    )
-
-
-def _faults_of(request: Request, lane: Lane) -> tuple[Request, tuple[Fault, ...]]:
-    """Return the faults that are wanted of a call, by its lane or itself, and the request without the asking."""
-    number = lane.count()
-    wanted = faults.chosen(lane.policy.faults, number)
-    asked = header(request.headers, FAULT_FIELD)
-    if asked is None:
-        return request, wanted
-    headers = tuple(field for field in request.headers if field[0].lower() != FAULT_FIELD)
-    # The header comes again with each retry of the same call: those are what it counts.
-    wanted += faults.chosen(faults.parse(asked), 1 + retry_count(request.headers))
-    return replace(request, headers=headers), wanted
-
-
-def _texts(wanted: tuple[Fault, ...]) -> tuple[str, ...]:
-    return tuple(fault.text for fault in wanted)
-
-
-def _told(asked: _Asked) -> Headers:
-    return ((FAULT_FIELD, ", ".join(_texts(asked.faults))),) if asked.faults else ()
-
-
-def _mark(fate: Fate, what: str, note: str = "") -> Headers:
-    return (("x-llmtape", f"{fate} {what}" + (f"; {note}" if note else "")),)
-
-
-def retry_count(headers: Headers) -> int:
-    """Tell how often the client's own library sent this call before (openai-python since 1.41, openai-node)."""
-    count = header(headers, "x-stainless-retry-count") or ""
-    return int(count) if count.isdecimal() else 0
 
 
 def _timestamp() -> str:

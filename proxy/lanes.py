@@ -11,14 +11,14 @@ import asyncio
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.capture import Keeping
 from proxy.core import pace
 from proxy.core.account import Account
 from proxy.core.address import Address, check_lane, check_name
 from proxy.core.errors import BadLaneError, CassetteError, CassetteMissingError
-from proxy.core.ledger import Fate, Ledger, Line
+from proxy.core.ledger import Call, Fate, Ledger, Line
 from proxy.core.modes import Mode, calls_upstream, looks_up, records
 from proxy.core.pace import Instant, Pace
 from proxy.core.receipt import LaneSheet
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from proxy.core.marks import Places
     from proxy.core.model import Interaction, Response, Track
     from proxy.wanted import Wanted
+
+_MOST_SPOILT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,12 @@ class Lane:
         stored.set_result(None)
         return stored
 
+    def spoil(self, track: Track, take: str, response: Response) -> None:
+        """Keep a recording whose answer was spoilt for its retry; of the lanes that do not end only the latest ones."""
+        self.spoilt[track] = take, response
+        while len(self.spoilt) > _MOST_SPOILT:
+            del self.spoilt[next(iter(self.spoilt))]
+
     def inject(self, wanted: tuple[Fault, ...]) -> None:
         """Do this to its calls from now on, which are numbered anew."""
         self.policy = replace(self.policy, faults=wanted)
@@ -122,17 +130,24 @@ class Lane:
         """Its lines in the ledger, in the order of the calls."""
         return tuple(self._page)
 
-    def account(self, trouble: str = "") -> Account:
-        """Sum up what it was asked until now."""
+    def account(self) -> Account:
+        """Sum up what it was asked until now. Raises CassetteError where its recordings cannot be read."""
         unplayed = self.tape.unplayed_of(self.name) if self.tape and looks_up(self.policy.mode) else ()
-        return Account(
-            self.cassette,
-            self.name,
-            self.policy.mode,
-            tuple(line.call for line in self._page),
-            tuple(take.name for take in unplayed),
-            trouble,
-        )
+        names = tuple(take.name for take in unplayed)
+        return Account(self.cassette, self.name, self.policy.mode, self.calls, names)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """All its calls until now, in their order."""
+        return tuple(line.call for line in self._page)
+
+
+def _readable(lane: Lane) -> Account:
+    """Return a lane's account, be it without what its cassette does not tell any more: it has not ended."""
+    try:
+        return lane.account()
+    except CassetteError as error:
+        return Account(lane.cassette, lane.name, lane.policy.mode, lane.calls, trouble=str(error))
 
 
 def _sheet(account: Account, *, passed: bool | None) -> LaneSheet:
@@ -259,7 +274,7 @@ class Lanes:
             self._ledger.close(*place)
         if (str(self._shelf.path_of(self._current[0])), self._current[1]) == place:
             self.point()
-        account = replace(lane.account(trouble), unplayed=account.unplayed)
+        account = replace(account, calls=lane.calls, trouble=trouble)
         self._ended[place] = _sheet(account, passed=passed)
         return account
 
@@ -271,7 +286,7 @@ class Lanes:
 
     def sheets(self) -> dict[tuple[str, str], LaneSheet]:
         """Write down of each lane that was started what its receipt tells."""
-        running = {place: _sheet(lane.account(), passed=None) for place, lane in self._started.items()}
+        running = {place: _sheet(_readable(lane), passed=None) for place, lane in self._started.items()}
         return {**self._ended, **running}
 
     async def _store(self, lane: Lane) -> str:

@@ -58,8 +58,11 @@ class Client(Protocol):
     def start(self, status: int, headers: Headers, *, reason: str | None = None, length: int | None = None) -> None:
         """Set the head, which leaves with the first write. Where `length` is None the body goes in HTTP chunks."""
 
-    async def write(self, pieces: Sequence[bytes], *, last: bool = False) -> None:
-        """Send pieces of the body, each an HTTP chunk of its own, all in one write; with `last`, the body's end."""
+    async def write(self, pieces: Sequence[bytes], *, last: bool = False, trailers: Headers = ()) -> None:
+        """Send pieces of the body, each an HTTP chunk of its own; with `last`, the body's end.
+
+        `trailers` follow a body that goes in HTTP chunks, and are left out after any other.
+        """
 
     async def abort(self) -> None:
         """End the connection in the middle of the answer, so that no client can take it for whole."""

@@ -7,14 +7,16 @@ since before that its file is not what will be committed.
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from proxy import __version__
-from proxy.core.errors import ConfigError, ReceiptError
+from proxy.core.errors import CassetteError, ConfigError, ReceiptError
 from proxy.core.ledger import Fate
 from proxy.core.receipt import CassetteSheet, LaneSheet, Named, Receipt, from_dict
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from proxy.core.model import Take
     from proxy.core.modes import Mode
     from proxy.lanes import Lanes
+
+log = logging.getLogger("llmtape")
 
 
 class Receipts:
@@ -52,14 +56,24 @@ class Receipts:
             self._gathered = replace(self._gathered, cassettes=sealed)
 
     def _written(self) -> Receipt:
+        sheets = sorted(map(self._sheet, self._shelf), key=lambda sheet: sheet.path)
         return Receipt(
             version=__version__,
             mode=self._mode,
             had_upstream=self._lanes.has_upstream,
             faults=self._ledger.faults,
-            cassettes=tuple(sorted(map(_sheet, self._shelf), key=lambda sheet: sheet.path)),
+            cassettes=tuple(sheets),
             lanes=self._lane_sheets(),
         )
+
+    def _sheet(self, tape: Tape) -> CassetteSheet:
+        """Write a sheet for a cassette; that one cannot be read any more is a fault, and no other one's."""
+        try:
+            return _sheet(tape)
+        except CassetteError as error:
+            log.error("%s", error)  # noqa: TRY400  the text says it all
+            self._ledger.fail()
+            return CassetteSheet(tape.title, "", 0, (), (), "")
 
     def _lane_sheets(self) -> tuple[LaneSheet, ...]:
         """Write a sheet for each lane that was started or asked; its counts are those of all its attempts."""
@@ -76,6 +90,9 @@ class Receipts:
         return replace(sheet, counts=counts, misses=misses)
 
 
+_OWNER_ALONE: Final = 0o600  # the report of a miss quotes prompts
+
+
 def empty(mode: Mode) -> Receipt:
     """Return the receipt of a run in which no proxy was wanted."""
     return Receipt(__version__, mode, had_upstream=False, faults=0, cassettes=(), lanes=())
@@ -86,7 +103,9 @@ def write(receipt: Receipt, file: Path) -> None:
     data = receipt.as_junit() if file.suffix.lower() == ".xml" else receipt.as_json()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, _OWNER_ALONE)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
     except OSError as error:
         raise ReceiptError(f"cannot write the receipt {file}: {error.strerror}. Name another file") from error
 
@@ -111,7 +130,7 @@ def _sheet(tape: Tape) -> CassetteSheet:
     unplayed: list[Named] = []
     newest = ""
     for entry in tape.entries():
-        (played if entry.take.id in ever_played else unplayed).append(_named(entry.take))
+        (played if entry.take.place in ever_played else unplayed).append(_named(entry.take))
         newest = max(newest, entry.recorded_at)
     return CassetteSheet(tape.title, "", len(played) + len(unplayed), tuple(played), tuple(unplayed), newest)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from proxy import __version__
 from proxy.capture import Keeping
@@ -26,13 +25,23 @@ from proxy.control import Control
 from proxy.core import pace, refusal
 from proxy.core.address import parse
 from proxy.core.deck import Deck
-from proxy.core.errors import CassetteMissingError, ClientGoneError, ForbiddenError, LlmtapeError, ServerError
+from proxy.core.errors import (
+    BadAddressError,
+    CassetteMissingError,
+    CassetteOutOfReachError,
+    ClientGoneError,
+    ForbiddenError,
+    LlmtapeError,
+    ServerError,
+)
 from proxy.core.guard import Guard
 from proxy.core.ledger import Fate, Ledger
 from proxy.core.model import Headers, Request
 from proxy.core.modes import Mode, calls_upstream, looks_up, records
-from proxy.core.redact import redactor
-from proxy.downstream import Downstream, read_body
+from proxy.core.redact import credentials, redactor
+from proxy.downstream import Downstream
+from proxy.downstream.connection import Server
+from proxy.downstream.receiving import headers_of, read_body
 from proxy.exchange import Exchange
 from proxy.lanes import Lanes, Policy
 from proxy.receipts import Receipts
@@ -46,7 +55,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("llmtape")
 
-_LONGEST_HEAD = 256 * 1024
+_TUNNEL = "CONNECT"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to call a proxy that listens on all addresses
 
 
@@ -78,6 +87,7 @@ class Proxy:
         self._upstream_key = upstream_key if config.server.token else None
         self._needs_default = needs_default
         self._recorder = recorder
+        self._redactor = redactor(config.redact.patterns, responses=config.redact.responses)
         self._guard = Guard(frozenset(config.server.hosts), config.server.token)
         self._stack = AsyncExitStack()
         self._running: set[asyncio.Task[None]] = set()
@@ -171,7 +181,7 @@ class Proxy:
         return Run(
             started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             mode=mode,
-            upstream=DEMO if self.config.upstream == DEMO else upstream.shown,
+            upstream=DEMO if self.config.upstream == DEMO else self._redactor.text(upstream.shown, self._own_secrets()),
             llmtape_version=__version__,
             replaces=not looks_up(mode),
         )
@@ -181,36 +191,39 @@ class Proxy:
         if self.mode is Mode.PASSTHROUGH or self._needs_default is None:
             return
         try:
-            shelf.tape("")
+            if trouble := shelf.tape("").trouble:
+                raise CassetteOutOfReachError(trouble)
         except CassetteMissingError:
             if self._needs_default or not any(Path(self.config.cassette_dir).rglob("*.sqlite")):
                 raise
 
+    def _own_secrets(self) -> frozenset[bytes]:
+        """Return what callers show to us, and we to the upstream."""
+        return frozenset(secret.encode() for secret in (self._upstream_key, self.config.server.token) if secret)
+
     def _policy(self) -> Policy:
         config = self.config
         kept = frozenset(name.lower() for name in config.record.keep_headers)
-        redacted = redactor(config.redact.patterns, responses=config.redact.responses)
         return Policy(
             self.mode,
             pace.parse(config.replay.pace),
-            Keeping(config.record.errors, kept, redacted),
+            Keeping(
+                config.record.errors,
+                kept,
+                self._redactor,
+                config.record.answer_limit,
+                int(config.record.linger_s * 1_000_000),
+            ),
             config.rules,
             places(),
-            frozenset({self._upstream_key.encode()} if self._upstream_key else ()),
+            self._own_secrets(),
             recorder=self._recorder,
         )
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         server = self.config.server
         runner = web.ServerRunner(
-            web.Server(
-                self._handle,
-                handler_cancellation=True,
-                access_log=None,
-                logger=_wire_log(),
-                max_line_size=_LONGEST_HEAD,
-                max_field_size=_LONGEST_HEAD,
-            ),
+            Server(self._handle),
             shutdown_timeout=1.0,  # by then `_drain` has waited
         )
         await runner.setup()
@@ -223,15 +236,19 @@ class Proxy:
                 f"cannot listen on {server.host}:{server.port}: {error.strerror or error}. Name another port with "
                 "--port, or 0 for a free one"
             ) from error
-        stack.push_async_callback(self._drain, site)
+        stack.push_async_callback(self._drain, site, runner)
         self.port = runner.addresses[0][1]
 
-    async def _drain(self, site: web.TCPSite) -> None:
+    async def _drain(self, site: web.TCPSite, runner: web.ServerRunner) -> None:
         """Take no more connections, and wait `drain_s` for running answers; recordings whose client left are some."""
         await site.stop()
+        if runner.server is not None:  # a connection that is kept ends now where it is idle, else with its answer
+            runner.server.pre_shutdown()
         self.lanes.stop_stalls()
-        if self._running:
-            await asyncio.wait(self._running, timeout=self.config.server.drain_s)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self.config.server.drain_s
+        while self._running and (left_s := deadline - clock()) > 0:  # some came just before nobody listened any more
+            await asyncio.wait(self._running, timeout=left_s)
         running = tuple(self._running)
         for answer in running:
             answer.cancel()
@@ -261,25 +278,28 @@ class Proxy:
                 await client.abort()
             raise
         except LlmtapeError as error:
-            log.warning("%s", error)
+            query = raw.raw_path.partition("?")[2]
+            told = self._redactor.text(str(error), credentials(headers_of(raw), query) | self._own_secrets())
+            log.warning("%s", told)
             if not isinstance(error, ForbiddenError):
                 self.ledger.fail()
             if client.started:
                 await client.abort()
             else:
-                status, fields, body = refusal.answer(error)
+                status, fields, body = refusal.answer(error, told)
                 with suppress(ClientGoneError):
                     await _answer_with(client, status, (*fields, ("x-llmtape", Fate.NOT_RECORDED.value)), body)
 
     async def _answer(self, raw: web.BaseRequest, client: Downstream) -> None:
-        headers = _headers_of(raw)
-        self._guard.check(headers)
+        headers = headers_of(raw)
+        self._guard.check(headers, raw.raw_path)
+        if raw.method == _TUNNEL:
+            raise BadAddressError("CONNECT asks for a tunnel to another host, and this is no proxy for any")
         address = parse(raw.raw_path)
+        headers, body = await read_body(raw, headers, self.config.server.body_limit)
         if address.is_control:
-            asked = await read_body(raw, self.config.server.body_limit)
-            await _answer_with(client, *await self._control.answer(raw.method, address, asked))
+            await _answer_with(client, *await self._control.answer(raw.method, address, body))
             return
-        body = await read_body(raw, self.config.server.body_limit)
         request = Request(raw.method, address.path, address.query, headers, body)
         await self._exchange.answer(request, address, client)
 
@@ -287,24 +307,6 @@ class Proxy:
 async def _answer_with(client: Downstream, status: int, headers: Headers, body: bytes) -> None:
     client.start(status, headers, length=len(body))
     await client.write([body], last=True)
-
-
-def _headers_of(raw: web.BaseRequest) -> Headers:
-    return tuple(
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
-        for name, value in raw.raw_headers
-    )
-
-
-def _wire_log() -> logging.Logger:
-    """Return aiohttp's log without what a client that speaks no HTTP would put there, traceback and all."""
-    wire = logging.getLogger("llmtape.wire")
-    wire.addFilter(_is_ours)
-    return wire
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _microseconds() -> int:

@@ -6,10 +6,13 @@ event, and the last byte of a counted body. (The last HTTP chunk waits too; it i
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxy.core import sse
 from proxy.core.model import Chunk
+
+_LONGEST_DONE: Final = 1024
+"""How many bytes of an event may be looked through for `[DONE]` before it has ended."""
 
 
 class Tee(Protocol):
@@ -64,6 +67,29 @@ class PlainTee:
         """Nothing is left to frame."""
 
 
+class PassingTee:
+    """For an answer of which nothing is kept any more; `held` is what was held back until now."""
+
+    is_at_end = False
+
+    def __init__(self, held: bytes) -> None:
+        self.chunks: list[Chunk] = []
+        self._held = held
+
+    def feed(self, data: bytes, at_us: int) -> bytes:
+        """Let all of it pass."""
+        del at_us
+        return self.release() + data
+
+    def release(self) -> bytes:
+        """Return what was held back before."""
+        held, self._held = self._held, b""
+        return held
+
+    def end(self, at_us: int) -> None:
+        """Nothing is kept."""
+
+
 class StreamTee:
     """For a stream of events; a chunk is an event."""
 
@@ -107,7 +133,8 @@ class StreamTee:
         self.chunks.append(Chunk(at_us, event))
 
     def _is_done_pending(self) -> bool:
-        return self._done_at is None and sse.is_done(self._framer.pending)
+        is_short = self._framer.size <= _LONGEST_DONE  # a long one would be copied again with each read
+        return self._done_at is None and is_short and sse.is_done(self._framer.pending)
 
     def _send_until(self, mark: int | None) -> bytes:
         count = len(self._unsent) if mark is None else max(0, mark - self._sent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from proxy.demo.script import plain
 from proxy.server import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from proxy.core.model import Interaction
@@ -50,6 +50,12 @@ class RawAnswer:
     headers: dict[str, str]
     chunks: tuple[bytes, ...]
     ended: bool
+    trailers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def mark(self) -> str:
+        """What it says became of the call: in the end, where the head could not know."""
+        return self.trailers.get("x-llmtape", self.headers.get("x-llmtape", ""))
 
     @property
     def body(self) -> bytes:
@@ -120,27 +126,41 @@ def recordings(cassette: Path) -> list[Interaction]:
 async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     """Read a status line and header fields."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
-    return int(lines[0].split()[1]), headers
+    return int(lines[0].split()[1]), _fields(lines[1:])
+
+
+def _fields(lines: Iterable[str]) -> dict[str, str]:
+    return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
 
 
 async def read_chunk(reader: asyncio.StreamReader) -> bytes:
-    """Read one HTTP chunk; the last one is empty."""
+    """Read one HTTP chunk; the last one is empty, and what follows it is left out."""
+    return (await _read_chunk(reader))[0]
+
+
+async def _read_chunk(reader: asyncio.StreamReader) -> tuple[bytes, dict[str, str]]:
     size = int(await reader.readuntil(b"\r\n"), 16)
-    return (await reader.readexactly(size + 2))[:-2]
+    if size:
+        return (await reader.readexactly(size + 2))[:-2], {}
+    lines = []
+    while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
+        lines.append(line.decode("latin-1"))
+    return b"", _fields(lines)
 
 
 async def read_answer(reader: asyncio.StreamReader, *, bodyless: bool = False) -> RawAnswer:
     """Read one answer from a connection; `bodyless` is one to HEAD, or with a status that has no body."""
     status, headers = await read_head(reader)
     chunks: list[bytes] = []
+    trailers: dict[str, str] = {}
     ended = True
     try:
         if bodyless:
             pass
         elif headers.get("transfer-encoding") == "chunked":
-            while chunk := await read_chunk(reader):
-                chunks.append(chunk)
+            while not (read := await _read_chunk(reader))[1] and read[0]:
+                chunks.append(read[0])
+            trailers = read[1]
         elif "content-length" in headers:
             chunks.append(await reader.readexactly(int(headers["content-length"])))
         else:
@@ -150,7 +170,7 @@ async def read_answer(reader: asyncio.StreamReader, *, bodyless: bool = False) -
         ended = False
     except ConnectionError:
         ended = False
-    return RawAnswer(status, headers, tuple(chunks), ended)
+    return RawAnswer(status, headers, tuple(chunks), ended, trailers)
 
 
 def numbered(start: int = 1) -> Callable[[ReceivedRequest], Script]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -143,7 +143,8 @@ class Listener:
         del headers, reason, length
         self.status = status
 
-    async def write(self, pieces: Sequence[bytes], *, last: bool = False) -> None:
+    async def write(self, pieces: Sequence[bytes], *, last: bool = False, trailers: Headers = ()) -> None:
+        del trailers
         self.body += b"".join(pieces)
         if self._leaves_after is not None and len(self.body) >= self._leaves_after:
             raise ClientGoneError("gone")
@@ -153,6 +154,19 @@ class Listener:
 
     async def abort(self) -> None:
         self.aborted = True
+
+
+class Straight:
+    """A keeper that goes straight to a writer."""
+
+    trouble = ""
+
+    def __init__(self, writer: Writer) -> None:
+        self.save = writer.save
+
+    def mark(self, trouble: str) -> Headers:
+        del trouble
+        return ()
 
 
 async def capture(cassette: Path, reads: Sequence[bytes], listener: Listener, *, breaks_off: bool = False) -> None:
@@ -170,7 +184,7 @@ async def capture(cassette: Path, reads: Sequence[bytes], listener: Listener, *,
         slot = Slot(Track("0" * 64, Variant.SSE), 1, "2026-11-22T00:00:00.000Z", 0, asked, frozenset())
         async with aclosing(body()) as chunks:
             answer = Answer(200, "OK", (("content-type", "text/event-stream"),), None, chunks)
-            await Capture(slot, answer, listener, save=writer.save, keeping=Keeping(), clock=lambda: 0).run(())
+            await Capture(slot, answer, listener, keeper=Straight(writer), keeping=Keeping(), clock=lambda: 0).run()
     finally:
         writer.close()
 
@@ -255,6 +269,7 @@ async def test_a_counted_body_passes_as_it_comes_but_for_its_last_piece(tmp_path
         connected(proxy.url) as (reader, writer),
     ):
         writer.write(request(proxy.url + CHAT, chat()))
+        gates[0].set()  # the head goes with the first of its body: by then it may be known whether it is recorded
         assert (await read_head(reader))[1]["content-length"] == "9"
         for gate, piece in zip(gates, (b'{"a', b'": ', b"12}"), strict=True):
             gate.set()
@@ -483,6 +498,8 @@ async def test_a_cut_answer_is_cut_for_the_client_refused_on_replay_and_played_a
         connected(proxy.url) as (reader, writer),
     ):
         writer.write(request(proxy.url + CHAT, asked))
+        if not (chunked or came):  # a head that its body will follow with its length goes with the first byte of it
+            gate.set()
         _, headers = await read_head(reader)
         if came:
             assert (await read_chunk(reader) if chunked else await reader.readexactly(len(came))) == came
@@ -573,6 +590,120 @@ async def test_a_cassette_that_cannot_be_written_is_not_the_clients_trouble(tmp_
         assert proxy.ledger.total(Fate.RECORDED) == 0
         assert proxy.ledger.total(Fate.NOT_RECORDED) == 1
         assert proxy.ledger.faults == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "script", "told_in"),
+    [
+        pytest.param(chat(), plain(body=PLAIN), "head", id="a plain answer"),
+        pytest.param(ASKED, stream(EVENTS), "trailer", id="a stream"),
+        pytest.param(
+            chat(),
+            stream([PLAIN], headers={"content-type": "application/json"}),
+            "trailer",
+            id="a plain answer of unknown length",
+        ),
+    ],
+)
+async def test_the_client_is_told_that_its_answer_was_not_recorded_and_why_and_when_it_is_again(
+    tmp_path: Path, asked: bytes, script: Script, told_in: str
+) -> None:
+    cassette = tmp_path / "c.sqlite"
+    async with ScriptedUpstream(*[script] * 4) as upstream, running(Mode.RECORD, cassette, upstream.url) as proxy:
+        answers = [await ask(proxy.url + CHAT, asked)]
+        for statement in (
+            "alter table interactions rename to elsewhere",
+            "alter table elsewhere rename to interactions",
+        ):
+            with closing(sqlite3.connect(cassette)) as other:
+                other.execute(statement)
+            answers.append(await ask(proxy.url + CHAT, asked))
+        answers.append(await ask(proxy.url + CHAT, asked))
+    first, failed, again, last = answers
+    assert first.body == failed.body == again.body == last.body
+    assert [answer.mark.split()[0] for answer in answers] == ["recorded", "not-recorded", "recorded", "recorded"]
+    assert "no such table" in failed.mark
+    assert (failed.trailers == {}) is (told_in == "head")
+    assert (again.headers["x-llmtape"], again.trailers) == (
+        (again.mark, {}) if told_in == "head" else (failed.mark, {"x-llmtape": again.mark})
+    )
+    assert (first.trailers, last.trailers) == ({}, {})
+    assert proxy.ledger.faults == 1
+
+
+async def test_a_recorder_whose_file_is_replaced_by_what_is_no_cassette_says_so_until_it_is_one_again(
+    tmp_path: Path,
+) -> None:
+    cassette, aside = tmp_path / "c.sqlite", tmp_path / "aside"
+    async with (
+        ScriptedUpstream(*[plain(body=PLAIN)] * 3) as upstream,
+        running(Mode.RECORD, cassette, upstream.url) as proxy,
+    ):
+        marks = []
+        for content in (b"no cassette at all", None):
+            if content is None:
+                cassette.unlink()
+            else:
+                aside.write_bytes(content)
+                aside.replace(cassette)
+            marks.append((await ask(proxy.url + CHAT, chat(f"with {content!r}"))).mark)
+        assert cassette.stat().st_size
+    assert "is not a cassette" in marks[0]
+    assert marks[1].startswith("recorded")
+    assert len(recordings(cassette)) == 1
+
+
+# An answer that has no end
+
+
+async def test_an_answer_over_the_limit_is_passed_on_and_not_kept(tmp_path: Path) -> None:
+    cassette = tmp_path / "c.sqlite"
+    events = [*[delta("more")] * 50, STOP, DONE]
+    async with (
+        ScriptedUpstream(stream(events), plain(body=PLAIN)) as upstream,
+        running(Mode.RECORD, cassette, upstream.url, record={"answer_limit": 1000}) as proxy,
+    ):
+        long = await ask(proxy.url + CHAT, ASKED)
+        short = await ask(proxy.url + CHAT, chat())
+    assert (long.body, long.ended) == (b"".join(events), True)
+    assert "over 1000 bytes: raise record.answer_limit" in long.trailers["x-llmtape"]
+    assert short.mark.startswith("recorded")
+    assert [recorded.response.body for recorded in recordings(cassette)] == [PLAIN]
+    assert proxy.ledger.faults == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"), [({"answer_limit": 1000}, "answer_limit"), ({"linger_s": 0}, "linger_s")]
+)
+async def test_an_upstream_without_end_is_let_go_once_its_client_has_left(
+    tmp_path: Path, settings: dict[str, float], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    let_go = asyncio.Event()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head(200, {"content-type": "text/event-stream"}))
+        with suppress(ConnectionError):
+            while True:
+                writer.write(delta("more"))
+                await writer.drain()
+                await asyncio.sleep(0)
+        let_go.set()
+
+    server = await asyncio.start_server(endless, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with (
+        server,
+        running(Mode.RECORD, tmp_path / "c.sqlite", f"http://127.0.0.1:{port}/v1", record=settings) as proxy,
+    ):
+        async with connected(proxy.url) as (reader, writer):
+            writer.write(request(proxy.url + CHAT, ASKED))
+            await read_head(reader)
+            await read_chunk(reader)
+            await leave(writer)
+        await let_go.wait()
+    assert proxy.ledger.total(Fate.NOT_RECORDED) == 1
+    assert words in caplog.text
 
 
 async def test_who_gives_up_waiting_for_a_commit_does_not_stop_the_recorder(tmp_path: Path) -> None:

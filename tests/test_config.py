@@ -638,3 +638,9 @@ def test_the_example_is_a_config(folder: Folder) -> None:
     copy = folder.write(EXAMPLE.read_text(encoding="utf-8"))
     config = folder.load(file=copy)
     assert msgspec.structs.replace(config, cassette="", cassette_dir="") == Config(cassette="", cassette_dir="")
+
+
+@pytest.mark.parametrize("deep", ["[" * 3000, "{a=" * 3000])
+def test_a_file_that_is_nested_too_deep_is_told(folder: Folder, deep: str) -> None:
+    folder.write(f"cassette = {deep}")
+    assert "is no TOML" in folder.refused()

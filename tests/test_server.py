@@ -74,6 +74,8 @@ def code(answer: RawAnswer) -> str:
         {"Origin": "https://evil.test"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1.evil.test"},
+        {"Host": "evil@localhost"},
+        {"Sec-Fetch-Site": "cross-site"},
     ],
 )
 @pytest.mark.parametrize("path", [CHAT, "/../_llmtape/report", "/../@c/v1/models"])
@@ -96,6 +98,23 @@ async def test_a_web_page_may_not_use_the_proxy(proxy: Proxy, fields: dict[str, 
 )
 async def test_whoever_calls_it_by_a_loopback_name_may(proxy: Proxy, fields: dict[str, str]) -> None:
     assert (await ask(proxy.url + CHAT, chat(), headers=fields)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("POST", "http://elsewhere.test/v1/chat/completions", 403),
+        ("POST", "http://localhost@elsewhere.test/v1/chat/completions", 403),
+        ("CONNECT", "elsewhere.test:443", 400),
+        ("CONNECT", "/v1/chat/completions", 400),
+    ],
+)
+async def test_it_is_no_proxy_to_other_hosts(proxy: Proxy, method: str, target: str, status: int) -> None:
+    async with connected(proxy.url) as (reader, writer):
+        body = chat() if method == "POST" else b""
+        top = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(top.encode() + body)
+        assert (await read_answer(reader)).status == status
 
 
 async def test_a_refused_request_goes_nowhere(tmp_path: Path) -> None:
@@ -199,7 +218,7 @@ def raw_bytes(path: Path) -> bytes:
         "/@c:/v1/chat/completions",
         "/@c:any%20lane/v1/chat/completions?api-version=1",
         "http://127.0.0.1/v1/chat/completions",
-        "http://elsewhere.test/@c/v1/chat/completions",
+        "http://localhost:1/@c/v1/chat/completions",
     ],
 )
 async def test_a_target_may_be_spelt_in_many_ways(proxy: Proxy, target: str) -> None:

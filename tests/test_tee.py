@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.core import sse
-from proxy.tee import PlainTee, StreamTee, Tee
+from proxy.tee import PassingTee, PlainTee, StreamTee, Tee
 from tests.running import DONE, STOP, delta
 
 if TYPE_CHECKING:
@@ -165,3 +165,10 @@ def test_more_than_was_counted_goes_on_too() -> None:
     assert tee.release() == b"abcd"
     assert tee.feed(b"ef", 2) == b"ef"
     assert not tee.is_at_end
+
+
+def test_of_an_answer_that_is_not_kept_any_more_all_goes_on_what_was_held_back_first() -> None:
+    tee = PassingTee(b"held ")
+    assert [tee.feed(piece, 1) for piece in (b"one ", DONE)] == [b"held one ", DONE]
+    tee.end(2)
+    assert (tee.chunks, tee.is_at_end, tee.release()) == ([], False, b"")

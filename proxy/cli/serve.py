@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from proxy.cli.stopping import CLOSING_S, SIGNALLED, Stopping, end_within
 from proxy.config import DEMO, Loaded, environment_for_command, load
 from proxy.core.errors import ConfigError
 from proxy.core.ledger import Fate, Ledger
@@ -28,11 +29,15 @@ from proxy.receipts import write
 from proxy.server import Proxy
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import Callable, Sequence
 
 _MISSED = 3
 _FAULT = 1
-_SIGNALLED = 128
+_UNCLOSED = (
+    "llmtape {mode}: it had not ended after {limit_s:g} s, and was made to. What was committed is safe in the log "
+    "(-wal) beside its cassette: keep it there, the next recorder puts it back"
+)
 
 _OPTIONS = (
     click.option("-c", "--cassette", metavar="FILE", help="The default cassette. [default: cassettes/default.sqlite]"),
@@ -77,13 +82,17 @@ def _command(mode: Mode, text: str) -> click.Command:
     def run(
         file: Path | None, reports: tuple[Path, ...], command: tuple[str, ...], *, verbose: bool, **flags: Any
     ) -> None:
+        stopping = Stopping()
+        stopping.listen()
         settings = {_SETTING[name]: value for name, value in flags.items()}
         if command and settings["server.port"] is None:
             settings["server.port"] = 0
         loaded = load(settings, file=file)
         _tell_logs(verbose=verbose)
         _allow_many_connections()
-        sys.exit(asyncio.run(_run(mode, loaded, command, reports)))
+        status = asyncio.run(_run(mode, loaded, command, reports, stopping))
+        _let_go_of_deaf_streams()
+        sys.exit(status)
 
     callback: Callable[..., None] = run
     for option in reversed(_OPTIONS):
@@ -141,77 +150,73 @@ passthrough = _command(
 )
 
 
-class _Signals:
-    """Asks us to stop at the first signal, and ends us at once at the second.
-
-    With a command only SIGTERM counts: an interrupt from the terminal reaches the command, too, and is its to handle.
-    """
-
-    def __init__(self, *, has_command: bool) -> None:
-        self.stop = asyncio.Event()
-        self.process: asyncio.subprocess.Process | None = None
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._note, signal.SIGTERM)
-        loop.add_signal_handler(signal.SIGINT, *((bool,) if has_command else (self._note, signal.SIGINT)))
-
-    def _note(self, number: int) -> None:
-        if self.stop.is_set():
-            if self.process is not None and self.process.returncode is None:
-                self.process.kill()
-            os._exit(_SIGNALLED + number)
-        self.stop.set()
-
-
-async def _run(mode: Mode, loaded: Loaded, command: Sequence[str], reports: Sequence[Path]) -> int:
+async def _run(mode: Mode, loaded: Loaded, command: Sequence[str], reports: Sequence[Path], stopping: Stopping) -> int:
     config = loaded.config
     proxy = Proxy(config, mode, upstream_key=loaded.upstream_key, needs_default=loaded.names_cassette)
+    stopping.attach()
     status = 0
     async with proxy:
+        stopping.is_serving = True
         gc.freeze()  # what was imported stays; walking it again and again would stall all streams for 40 ms a time
-        signals = _Signals(has_command=bool(command))
         _announce(proxy, quiet=bool(command))
         if command:
-            status = await _run_command(command, proxy, signals)
+            status = await _run_command(command, proxy, stopping)
         else:
-            await signals.stop.wait()
+            await stopping.wait()
         if proxy.running:
             wait = f"{config.server.drain_s:g} s for {proxy.running} running answers"
-            click.echo(f"Waiting up to {wait}; a second signal ends at once.", err=True)
+            _tell(f"Waiting up to {wait}; a second signal ends at once.", err=True)
+        limit_s = config.server.drain_s + CLOSING_S
+        end_within(limit_s, _UNCLOSED.format(mode=mode, limit_s=limit_s), status or _FAULT)
     _summarize(proxy, quiet=bool(command))
     for file in reports:
         write(proxy.receipt, file)
     return status or _judge(proxy.ledger)
 
 
-async def _run_command(command: Sequence[str], proxy: Proxy, signals: _Signals) -> int:
+async def _run_command(command: Sequence[str], proxy: Proxy, stopping: Stopping) -> int:
+    if stopping.number:  # before it began
+        return SIGNALLED + stopping.number
     needs_no_key = not calls_upstream(proxy.mode) or proxy.config.upstream == DEMO
     environment = environment_for_command(
         proxy.url, key="llmtape" if needs_no_key else None, token=proxy.config.server.token
     )
     try:
-        signals.process = process = await asyncio.create_subprocess_exec(*command, env=environment)
+        stopping.process = process = await asyncio.create_subprocess_exec(*command, env=environment)
     except OSError as error:
         raise ConfigError(f"cannot run {command[0]}: {error.strerror}") from error
     ended = asyncio.ensure_future(process.wait())
-    asked = asyncio.ensure_future(signals.stop.wait())
+    asked = asyncio.ensure_future(stopping.wait())
     await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
     if not ended.done():
-        process.terminate()
+        await _end(process, ended, stopping.number, proxy.config.server.drain_s)
     status = await ended
-    return status if status >= 0 else _SIGNALLED - status
+    return status if status >= 0 else SIGNALLED - status
+
+
+async def _end(process: Process, ended: asyncio.Future[int], number: int, patience_s: float) -> None:
+    """Hand the signal that we got to a command, and kill it where it goes on all the same."""
+    # Not by `process.send_signal`: where the command has just ended that takes its exit status away from who waits.
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+    await asyncio.wait({ended}, timeout=patience_s)
+    if not ended.done():
+        _tell(f"llmtape: the command went on for {patience_s:g} s after it was told to end, and is killed", err=True)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def _announce(proxy: Proxy, *, quiet: bool) -> None:
     config = proxy.config
     where = f"cassette {config.cassette}" if proxy.mode is not Mode.PASSTHROUGH else "recording nothing"
     source = f", upstream {config.upstream}" if calls_upstream(proxy.mode) else ", no upstream"
-    click.echo(f"llmtape {proxy.mode}: {where}{source}", err=quiet)
+    _tell(f"llmtape {proxy.mode}: {where}{source}", err=quiet)
     if calls_upstream(proxy.mode) and not urlsplit(config.upstream).path.strip("/") and config.upstream != DEMO:
-        click.echo(f"The upstream has no path: should it be {config.upstream.rstrip('/')}/v1?", err=True)
+        _tell(f"The upstream has no path: should it be {config.upstream.rstrip('/')}/v1?", err=True)
     if not quiet:
-        click.echo(f"Point your client's base URL here: {proxy.url}   (as in OPENAI_BASE_URL={proxy.url})")
-        click.echo("Ctrl-C stops it.")
+        _tell(f"Point your client's base URL here: {proxy.url}   (as in OPENAI_BASE_URL={proxy.url})")
+        _tell("Ctrl-C stops it.")
 
 
 def _summarize(proxy: Proxy, *, quiet: bool) -> None:
@@ -220,11 +225,26 @@ def _summarize(proxy: Proxy, *, quiet: bool) -> None:
     told = ", ".join(f"{count} {fate}" for fate, count in counts if count)
     if not told:
         told = f"no calls. Does the client read OPENAI_BASE_URL? It was {proxy.url}"
-    click.echo(f"llmtape {proxy.mode}: {told}", err=quiet)
+    _tell(f"llmtape {proxy.mode}: {told}", err=quiet)
     if ledger.faults:
-        click.echo(f"llmtape {proxy.mode}: {ledger.faults} failed, as told above", err=True)
+        _tell(f"llmtape {proxy.mode}: {ledger.faults} failed, as told above", err=True)
     elif ledger.total(Fate.NOT_RECORDED):
-        click.echo('Errors that speak of a moment are not recorded; record.errors = "all" records them.', err=True)
+        _tell('Errors that speak of a moment are not recorded; record.errors = "all" records them.', err=True)
+
+
+def _tell(text: str, *, err: bool = False) -> None:
+    """Say something; that nobody hears it, such as a `head` that has seen enough, is no reason to stop serving."""
+    with suppress(OSError):
+        click.echo(text, err=err)
+
+
+def _let_go_of_deaf_streams() -> None:
+    """Drop what cannot be written any more: Python would try once more at its end, and exit with another status."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _judge(ledger: Ledger) -> int:

@@ -23,6 +23,9 @@ class Errors(StrEnum):
     ALL = "all"
 
 
+_STATUSES = range(100, 1000)
+"""What can stand in a status line."""
+
 _PASSING = frozenset(
     {
         HTTPStatus.UNAUTHORIZED,
@@ -30,13 +33,20 @@ _PASSING = frozenset(
         HTTPStatus.REQUEST_TIMEOUT,
         HTTPStatus.CONFLICT,
         HTTPStatus.TOO_MANY_REQUESTS,
+        # These follow from fields of the request that are not in the key: `Range`, `If-Match` and their like.
+        HTTPStatus.PARTIAL_CONTENT,
+        HTTPStatus.PRECONDITION_FAILED,
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     }
 )
+_REDIRECTS = range(300, 400)
+"""They lead away from the proxy, with a `location` that is not stored; 304 follows from a field of the request."""
 
 _REQUEST_FIELDS = frozenset({"accept", "content-type", "openai-beta"})
 
 _RESPONSE_FIELDS = frozenset(
     {
+        "content-encoding",  # only of codings that could not be undone: the body is stored in them
         "content-type",
         "openai-model",
         "openai-processing-ms",
@@ -52,7 +62,15 @@ _RATE_LIMITS = "x-ratelimit-"
 
 def is_recorded(status: int, errors: Errors) -> bool:
     """Tell whether an answer with this status is recorded."""
-    return errors is Errors.ALL or (status not in _PASSING and status < HTTPStatus.INTERNAL_SERVER_ERROR)
+    passing = status in _PASSING or status in _REDIRECTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return errors is Errors.ALL or not passing
+
+
+def check_status(value: object) -> int:
+    """Return the status that somebody says an answer had. Raises ValueError for what is none."""
+    if type(value) is not int or value not in _STATUSES:
+        raise ValueError("'status' should be an integer from 100 to 999")
+    return value
 
 
 def of_request(headers: Headers) -> Headers:

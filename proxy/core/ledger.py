@@ -89,7 +89,7 @@ class Ledger:
         """Add one call."""
         place = call.cassette, call.lane
         page = self._pages.get(place)
-        line = Line(call if page is not None else replace(call, request=NOT_KEPT, response=None))
+        line = Line(call if page is not None else _bare(call))
         self._faults += call.failed
         self._counts.setdefault(place, Counter())[call.fate] += 1
         if page is not None:
@@ -102,7 +102,7 @@ class Ledger:
         """Change what is known of a call; the counts follow."""
         before, after = line.call, replace(line.call, **changes)
         if (before.cassette, before.lane) not in self._pages:
-            after = replace(after, request=NOT_KEPT, response=None)
+            after = _bare(after)
         line.call = after
         counts = self._counts[before.cassette, before.lane]
         counts[before.fate] -= 1
@@ -119,7 +119,11 @@ class Ledger:
 
     def close(self, cassette: str, lane: str) -> None:
         """Keep the calls of a lane no longer."""
-        self._pages.pop((cassette, lane), None)
+        page = self._pages.pop((cassette, lane), None)
+        if page:  # whoever has the page keeps it; of what is told at the end the requests are no part
+            gone = {id(line) for line in page}
+            bare = (Line(_bare(line.call)) if id(line) in gone else line for line in self._misses)
+            self._misses = deque(bare, self._misses.maxlen)
 
     @property
     def misses(self) -> tuple[Call, ...]:
@@ -134,3 +138,8 @@ class Ledger:
     def total(self, fate: Fate) -> int:
         """How many calls ended so, over all cassettes and lanes."""
         return sum(counts[fate] for counts in self._counts.values())
+
+
+def _bare(call: Call) -> Call:
+    """Return a call without what it was about."""
+    return replace(call, request=NOT_KEPT, response=None)

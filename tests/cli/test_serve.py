@@ -373,7 +373,7 @@ async def test_a_command_may_be_interrupted_again_and_again(shell: Shell) -> Non
 # As a server
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_server_tells_its_base_url_and_stops_at_a_signal(shell: Shell, demo: DemoUpstream, number: int) -> None:
     process, url = await shell.serve("record", "-c", shell.tape, "--upstream", demo.url)
     live = await post(url, "hello", stream=True)

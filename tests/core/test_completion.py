@@ -373,6 +373,8 @@ STREAM_OUTCOMES: dict[str, tuple[Response, Outcome]] = {
     ),
     "[DONE] said by the model": (stream(delta(content="[DONE]"), end=b""), Outcome.UNFINISHED),
     "an error and then nothing": (stream(HELLO[0], {"error": {"message": "x"}}, end=b""), Outcome.UNFINISHED),
+    "an error and then [DONE]": (stream(HELLO[0], {"error": {"message": "x"}}), Outcome.COMPLETE),
+    "the word error in an answer": (stream(*HELLO, delta(content='"error"')), Outcome.COMPLETE),
     "an error status": (stream(HELLO[0], end=b"", status=500), Outcome.COMPLETE),
     "a finish reason beside half an emoji": (
         stream(
