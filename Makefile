@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests bench cassettes docs clean
+.PHONY: help demo test lint types tests bench torture cassettes docs clean
 
 help: ## Tell what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -31,12 +31,15 @@ tests: $(VENV)/.tests $(VENV)/.node
 bench: $(VENV)/.tests ## Measure; ratios against a bare handler in the same run
 	@$(BIN)/python -m bench
 
+torture: $(VENV)/.torture ## Put every promise to the test at length; ITEMS="killed=50 fuzzed" chooses
+	@$(BIN)/python -m torture $(ITEMS)
+
 cassettes: $(VENV)/.tests ## Record the samples in cassettes/ anew, from the embedded upstream
 	@rm -f cassettes/samples.sqlite
 	@$(BIN)/llmtape record -c cassettes/samples.sqlite --upstream demo -- $(BIN)/python cassettes/samples.py
 	@$(BIN)/llmtape ls cassettes/samples.sqlite
 
-docs: $(VENV)/.tests ## Write the tables of docs/keys.md from the code
+docs: $(VENV)/.tests ## Write the tables of docs/keys.md and docs/upstream.md
 	@$(BIN)/python -m docs.generate
 
 clean: ## Remove .venv and caches
@@ -66,3 +69,9 @@ $(VENV)/.tests: pyproject.toml | $(VENV)/.made
 	@echo "== installing llmtape and what its checks need into $(VENV)"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.runs
+
+# The coverage-guided fuzzer is not to be had for every machine: without it the fuzzing goes by hypothesis alone.
+$(VENV)/.torture: $(VENV)/.tests
+	@echo "== installing the coverage-guided fuzzer into $(VENV)"
+	@$(PIP) --editable '.[dev,torture]' || echo "   that failed: fuzzing goes by hypothesis alone"
+	@touch $@
