@@ -1,25 +1,45 @@
-"""The tables of docs/keys.md, written from the code's own: `make docs`.
+"""The tables of docs/keys.md and docs/upstream.md: `make docs`.
 
-Rule: what stands between `<!-- table NAME -->` and `<!-- end -->` is never edited by hand; a test compares it.
+Rule: what stands between `<!-- table NAME -->` and `<!-- end -->` is never edited by hand; a test compares it. The
+tables of keys.md are the code's own, those of upstream.md tell what was observed.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
 
 from proxy.core.parameters import PARAMETERS
 from proxy.core.rules import OPTIONS
 from proxy.core.scrubbers import SCRUBBERS
+from torture.observed import shown
+from torture.upstream import look_up_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from torture.observed import Seen
 
 PAGE: Final = Path(__file__).parent / "keys.md"
+UPSTREAM: Final = Path(__file__).parent / "upstream.md"
 _TABLE: Final = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def written(page: str) -> str:
-    """Return the page with its tables made anew."""
-    return _TABLE.sub(lambda found: found[1] + _TABLES[found[2]] + found[3], page)
+def written(page: str, tables: Mapping[str, str] | None = None) -> str:
+    """Return the page with its tables made anew: the code's own, where no others are given."""
+    made = _TABLES if tables is None else tables
+    return _TABLE.sub(lambda found: found[1] + made[found[2]] + found[3], page)
+
+
+def observed(table: Iterable[Seen]) -> dict[str, str]:
+    """Return the tables of upstream.md, by name, from what was seen of each case."""
+    rows: dict[str, list[tuple[str, ...]]] = {}
+    for seen in table:
+        rows.setdefault(seen.case.group, []).append((seen.case.does, *shown(seen)))
+    head = ("the upstream", "the client gets", "marked", "stored", "a replay gives")
+    return {group: _rows(head, *cells) for group, cells in rows.items()}
 
 
 def _rows(*cells: tuple[str, ...]) -> str:
@@ -40,5 +60,13 @@ _TABLES: Final = {
 }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write all tables anew."""
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    with TemporaryDirectory(prefix="llmtape-docs-") as folder:
+        tables = observed(look_up_table(Path(folder)))
+    UPSTREAM.write_text(written(UPSTREAM.read_text(encoding="utf-8"), tables), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
