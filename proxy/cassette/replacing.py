@@ -12,7 +12,7 @@ import os
 import shutil
 import struct
 import tempfile
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,7 @@ from proxy.core.errors import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 PATIENCE_MILLISECONDS: Final = 1000
 """How long we wait for a recorder to let go of the file: one that goes on holds it until its end."""
@@ -127,7 +128,7 @@ def put_in_place(laid: Path, path: Path, *, is_new: bool = False) -> None:
 
 
 def _put_where_nothing_is(laid: Path, path: Path) -> None:
-    with _locked(path.parent, waits=True):  # or what is removed could be the log of a file that another just made
+    with _alone_in(path.parent):  # or what is removed could be the log of a file that another just made
         if not path.exists():
             for left in beside(path):  # of a file that was removed: SQLite would play its log into this one
                 left.unlink(missing_ok=True)
@@ -139,6 +140,11 @@ def _put_where_nothing_is(laid: Path, path: Path) -> None:
                     f"another process made {path} meanwhile, and nothing was written: try again"
                 ) from error
             laid.replace(path)  # a file system without links
+
+
+def _alone_in(folder: Path) -> AbstractContextManager[bool]:
+    """Keep others from making files there; a folder of `folder_beside` is locked already, and waits for nobody."""
+    return nullcontext(enter_result=True) if folder.name.endswith(_SUFFIX) else _locked(folder, waits=True)
 
 
 def _sync(folder: Path) -> None:
